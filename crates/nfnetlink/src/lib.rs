@@ -2,7 +2,12 @@
 //! one nftables table that `--activate` needs.
 //!
 //! Order of the modules, from bytes to sockets: `wire` (headers and attributes), [`ct`]
-//! (conntrack messages and requests), `message` (a received buffer as items).
+//! (conntrack messages and requests), `message` (a received buffer as items), `sys` and `socket`
+//! (the calls), [`EventSocket`] and [`RequestSocket`] (the two that a collector needs); beside
+//! them [`netns`] and [`facts`].
+//!
+//! A socket belongs to the network namespace that its thread was in when it was opened, and the
+//! kernel checks CAP_NET_ADMIN on the thread that sends.
 //!
 //! Invariants
 //! - Reading allocates nothing: a [`ct::CtMessage`] borrows from the buffer it came from.
@@ -11,8 +16,18 @@
 //! - This is the only crate of the workspace with `unsafe`, and only where `rustix` has no call.
 
 pub mod ct;
+mod error;
+mod event;
+pub mod facts;
 mod message;
+pub mod netns;
+mod request;
+mod socket;
+mod sys;
 mod wire;
 
+pub use error::{Error, Result};
+pub use event::{Drained, EventSocket, Subscription};
 pub use message::{Item, Message, Messages, messages};
+pub use request::{Dump, Outcome, RequestSocket};
 pub use wire::{Header, ParseError, Problem};

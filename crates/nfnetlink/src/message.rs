@@ -79,7 +79,7 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-fn item(header: Header, payload: &[u8]) -> Result<Item<'_>, ParseError> {
+pub(crate) fn item(header: Header, payload: &[u8]) -> Result<Item<'_>, ParseError> {
     Ok(match header.kind {
         NLMSG_NOOP => Item::Other(NLMSG_NOOP),
         NLMSG_OVERRUN => Item::Overrun,

@@ -1,0 +1,142 @@
+//! A small tool to look at and to fill the conntrack table of a network namespace.
+//!
+//! `ct NETNS list | raw | raw-events MS | stats | flush | inject N | events MS`
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use nfnetlink::ct::{DumpFilter, L4, NewFlow, ProtoState, Requests, Status, Tuple};
+use nfnetlink::facts::Facts;
+use nfnetlink::netns::Netns;
+use nfnetlink::{EventSocket, Item, RequestSocket, Subscription, messages};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (netns, command) = args.split_first().ok_or("ct NETNS COMMAND")?;
+    if *netns != "-" {
+        netns.parse::<Netns>()?.enter()?;
+    }
+    match command {
+        ["list"] => list(),
+        ["raw"] => raw(),
+        ["raw-events", ms] => events(ms.parse()?, true),
+        ["events", ms] => events(ms.parse()?, false),
+        ["stats"] => stats(),
+        ["flush"] => {
+            let mut requests = Requests::new();
+            requests.flush(Default::default());
+            println!("{:?}", RequestSocket::open()?.run("flushing", &mut requests)?);
+            Ok(())
+        }
+        ["inject", count] => inject(count.parse()?),
+        _ => Err("unknown command".into()),
+    }
+}
+
+fn list() -> Result<(), Box<dyn Error>> {
+    let begin = Instant::now();
+    let mut socket = RequestSocket::open()?;
+    let mut dump = socket.dump(&DumpFilter::default())?;
+    let mut buffer = vec![0; RequestSocket::CHUNK];
+    let (mut entries, mut parsing) = (0u32, Duration::ZERO);
+    while let Some(chunk) = dump.next_chunk(&mut buffer)? {
+        let parse = Instant::now();
+        let mut quiet = 0;
+        for message in messages(chunk) {
+            match message?.item {
+                Item::Entry(entry) if entries + quiet < 20 => {
+                    println!("{entry:?}");
+                    quiet += 1;
+                }
+                Item::Entry(_) => quiet += 1,
+                other => println!("{other:?}"),
+            }
+        }
+        entries += quiet;
+        parsing += parse.elapsed();
+    }
+    println!("{entries} entries in {:?}, of which {parsing:?} here", begin.elapsed());
+    Ok(())
+}
+
+fn raw() -> Result<(), Box<dyn Error>> {
+    let mut socket = RequestSocket::open()?;
+    let mut dump = socket.dump(&DumpFilter::default())?;
+    let mut buffer = vec![0; RequestSocket::CHUNK];
+    while let Some(chunk) = dump.next_chunk(&mut buffer)? {
+        hex(chunk);
+    }
+    Ok(())
+}
+
+/// One message per paragraph, 32 bytes per line.
+fn hex(mut chunk: &[u8]) {
+    while let Some(length) = chunk.first_chunk::<4>() {
+        let length = u32::from_ne_bytes(*length) as usize;
+        let (message, rest) = chunk.split_at(length.next_multiple_of(4).min(chunk.len()));
+        for line in message.chunks(32) {
+            println!("{}", line.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+        println!();
+        chunk = rest;
+    }
+}
+
+fn events(ms: u64, raw: bool) -> Result<(), Box<dyn Error>> {
+    let mut socket = EventSocket::open(Subscription::All, 16 << 20)?;
+    eprintln!("buffer {}", socket.buffer_size());
+    std::thread::sleep(Duration::from_millis(ms));
+    let mut out = Vec::new();
+    let begin = Instant::now();
+    let drained = socket.drain(usize::MAX, &mut out)?;
+    let took = begin.elapsed();
+    if raw {
+        hex(&out);
+        return Ok(());
+    }
+    let begin = Instant::now();
+    for (number, message) in messages(&out).enumerate() {
+        let message = message?;
+        if number < 20 {
+            println!("{:?}", message.item);
+        }
+    }
+    println!("{drained:?} drained in {took:?}, parsed in {:?}, drops {}", begin.elapsed(), socket.drops()?);
+    Ok(())
+}
+
+fn stats() -> Result<(), Box<dyn Error>> {
+    let mut socket = RequestSocket::open()?;
+    println!("{:?}\n{:?}\n{:?}", Facts::read(), socket.stats()?, socket.stats_cpu()?);
+    Ok(())
+}
+
+fn inject(count: u32) -> Result<(), Box<dyn Error>> {
+    let mut socket = RequestSocket::open()?;
+    let mut requests = Requests::new();
+    let begin = Instant::now();
+    let mut failed = 0;
+    for number in 0..count {
+        let src = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number));
+        let dst = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let l4 = L4::Ports { src: 40_000, dst: 443 };
+        let orig = Tuple { src, dst, proto: 6, l4, zone: None };
+        requests.create(&NewFlow {
+            orig,
+            reply: orig.inverse(),
+            timeout: 300,
+            status: Status::ASSURED | Status::SEEN_REPLY,
+            state: Some(ProtoState::Tcp(3)),
+            ..NewFlow::default()
+        });
+        if requests.len() == RequestSocket::BATCH || number + 1 == count {
+            let outcome = socket.run("creating flows", &mut requests)?;
+            failed += outcome.failed;
+            requests.clear();
+        }
+    }
+    println!("{count} flows, {failed} refused, in {:?}", begin.elapsed());
+    Ok(())
+}

@@ -1,0 +1,429 @@
+//! Messages. One JSON object per line, externally tagged: `{"delta":{...}}`.
+//!
+//! Order on a connection: server `hello`, client `hello` (which subscribes), then from the server
+//! `host`, `reset` unless the client resumed, deltas until `synced`, one delta a tick from then on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, TrafficChanges};
+use crate::flow::BootMillis;
+
+/// Everything a server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ServerMessage {
+    /// First message, before the client has said anything.
+    Hello(Box<ServerHello>),
+    /// The collector's own addresses and networks; again whenever they change.
+    Host(Host),
+    /// All flows follow anew. The client keeps what it shows until `synced`, then drops the flows
+    /// that were not sent again.
+    Reset(Reset),
+    /// What changed.
+    Delta(Box<Delta>),
+    /// Every flow that was in the table when the client subscribed has been sent.
+    Synced(Synced),
+    /// The kernel's table as a whole.
+    Table(TableStats),
+    /// Events were lost; the table is being repaired.
+    Lost(Lost),
+    /// Are you there? The answer is `pong` with the same number.
+    Ping(Ping),
+    /// Answer to the client's `ping`.
+    Pong(Ping),
+    /// The server closes the connection after this.
+    Bye(Bye),
+}
+
+/// Everything a client sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// First message of a client.
+    Hello(Box<ClientHello>),
+    /// Replaces the subscription of the `hello`; a changed filter starts with a `reset`.
+    Subscribe(Subscribe),
+    /// Flows on the screen: the server reads them more often where it paces its passes. Replaces
+    /// the earlier list. Only for servers with the feature `focus`.
+    Focus(Focus),
+    /// Stops or resumes the delivery of deltas to this client only.
+    Pause(Pause),
+    /// Are you there?
+    Ping(Ping),
+    /// Answer to the server's `ping`.
+    Pong(Ping),
+    /// The client closes the connection after this.
+    Bye(Bye),
+}
+
+/// What a server is and can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServerHello {
+    /// Protocol version, 1.
+    pub protocol: u32,
+    /// Program and version, `conntopd 0.1.0`.
+    pub server: String,
+    /// The node's name (host name unless configured).
+    pub name: String,
+    /// Names one life of the table; ids and cursors mean nothing in another.
+    pub epoch: u64,
+    /// Kernel and machine, `Linux 6.18.0 x86_64`.
+    pub platform: String,
+    /// Optional abilities, such as `focus`.
+    pub features: Vec<String>,
+    /// Codecs that the client may choose besides `none`.
+    pub codecs: Vec<Codec>,
+    /// Shortest interval between deltas, milliseconds.
+    pub interval_ms: u32,
+    /// What the kernel gives.
+    pub kernel: KernelFacts,
+    /// Both clocks of the collector at one moment.
+    pub clock: Clock,
+}
+
+/// What the collector's kernel and namespace give.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KernelFacts {
+    /// Whether new flows are accounted (nf_conntrack_acct); null when not known.
+    pub acct: Option<bool>,
+    /// Whether new flows get start times (nf_conntrack_timestamp).
+    pub timestamp: Option<bool>,
+    /// nf_conntrack_events: 0 none, 1 all, 2 only while somebody listens.
+    pub events: Option<u32>,
+    /// Most entries that the table takes; global to the machine.
+    pub max: Option<u64>,
+    /// Hash buckets; global to the machine.
+    pub buckets: Option<u64>,
+    /// Whether the collector listens to events (`--no-events` turns it off).
+    pub listening: bool,
+    /// Bytes of the event socket's buffer as the kernel granted them.
+    pub event_buffer: Option<u64>,
+    /// Network namespace: the inode of its nsfs file.
+    pub netns: Option<u64>,
+    /// Whether something in the namespace makes the kernel track connections; null when not known.
+    pub tracking: Option<bool>,
+}
+
+/// Both clocks of the collector at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// CLOCK_BOOTTIME.
+    pub boot: BootMillis,
+    /// Milliseconds since 1970 by the wall clock.
+    pub wall_ms: u64,
+}
+
+/// What a client is and wants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ClientHello {
+    /// Protocol version, 1.
+    pub protocol: u32,
+    /// Program and version.
+    pub client: String,
+    /// Name of the machine or person, for the server's log.
+    pub name: String,
+    /// Encoding of everything that the server sends after this.
+    #[serde(default)]
+    pub codec: Codec,
+    /// Where to go on after a lost connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Resume>,
+    /// What to send.
+    #[serde(default)]
+    pub subscribe: Subscribe,
+}
+
+/// Encoding of the server's stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Codec {
+    /// Lines of JSON.
+    #[default]
+    None,
+    /// 4-byte big-endian lengths, each followed by one zstd frame of whole lines.
+    Zstd,
+}
+
+/// A point in the stream that the client has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// Epoch of the server's hello or reset.
+    pub epoch: u64,
+    /// `cursor` of the last delta whose `in_step` was true.
+    pub cursor: u64,
+}
+
+/// What a client wants to get.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Subscribe {
+    /// Milliseconds between deltas; null or less than the server's interval means the server's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u32>,
+    /// Groups of columns to send besides identity; null means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<ColumnGroup>>,
+    /// Only flows that match; tests only what never changes in a flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<ServerFilter>,
+}
+
+/// Groups of columns that change together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnGroup {
+    /// State and status.
+    State,
+    /// Counters and timeout.
+    Traffic,
+    /// Mark, labels, helper.
+    Meta,
+}
+
+/// A filter applied by the server: every list that is given must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ServerFilter {
+    /// IP protocol numbers, any of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protos: Vec<u8>,
+    /// Networks as `address/prefix`; any address of either tuple in any of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nets: Vec<String>,
+    /// Ports; any port of either tuple.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
+    /// Zones of the original direction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<u16>,
+}
+
+/// Flows that a client shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Focus {
+    /// Ids, ascending.
+    pub id: Ids,
+}
+
+/// Stops or resumes delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// True stops.
+    pub on: bool,
+}
+
+/// The collector's place in the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its own addresses.
+    pub addresses: Vec<HostAddress>,
+    /// Networks that its routes reach without a gateway, `address/prefix`.
+    pub networks: Vec<String>,
+    /// Names of its interfaces by index.
+    pub interfaces: Vec<Interface>,
+}
+
+/// One own address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct HostAddress {
+    /// Address.
+    pub address: std::net::IpAddr,
+    /// Length of its prefix.
+    pub prefix: u8,
+    /// Index of its interface.
+    pub interface: u32,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Interface {
+    /// Index.
+    pub index: u32,
+    /// Name.
+    pub name: String,
+}
+
+/// Start of a new life of the table, or of a full repetition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Reset {
+    /// Epoch that is valid from now on.
+    pub epoch: u64,
+    /// Why.
+    pub reason: ResetReason,
+}
+
+/// Why all flows follow anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ResetReason {
+    /// A new client, or one with a cursor of another epoch.
+    Start,
+    /// The client was so far behind that ended flows had been forgotten.
+    Behind,
+    /// The subscription changed.
+    Subscription,
+    /// The collector slept and began a new table.
+    Restart,
+}
+
+/// What changed since the client's cursor. The parts are to be applied in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Delta {
+    /// Position in the stream of changes that this delta reaches.
+    pub cursor: u64,
+    /// Whether nothing was pending after it: a point to resume from.
+    pub in_step: bool,
+    /// When the delta was made.
+    pub at: BootMillis,
+    /// The pass over the table that the counters come from.
+    pub pass: Pass,
+    /// Flows that ended.
+    #[serde(default, skip_serializing_if = "EndedFlows::is_empty")]
+    pub ended: EndedFlows,
+    /// Flows that the client does not know yet; a row of a known id replaces it.
+    #[serde(default, skip_serializing_if = "NewFlows::is_empty")]
+    pub new: NewFlows,
+    /// Changed states.
+    #[serde(default, skip_serializing_if = "StateChanges::is_empty")]
+    pub state: StateChanges,
+    /// Changed counters and timeouts.
+    #[serde(default, skip_serializing_if = "TrafficChanges::is_empty")]
+    pub traffic: TrafficChanges,
+    /// Changed marks, labels, helpers.
+    #[serde(default, skip_serializing_if = "MetaChanges::is_empty")]
+    pub meta: MetaChanges,
+}
+
+/// One reading of the whole table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Pass {
+    /// Number of the latest pass, 0 before the first.
+    pub number: u64,
+    /// When it began.
+    pub started: BootMillis,
+    /// When it was done; null while it runs.
+    pub finished: Option<BootMillis>,
+    /// Entries read so far.
+    pub read: u64,
+    /// Whether it may have missed changes (events lost meanwhile); another one follows.
+    pub dirty: bool,
+}
+
+/// The first full transfer is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Synced {
+    /// The head of the table when the client subscribed.
+    pub cursor: u64,
+}
+
+/// The kernel's table as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TableStats {
+    /// When it was read.
+    pub at: BootMillis,
+    /// Entries in this namespace as the kernel counts them; null when it would not say.
+    pub count: Option<u64>,
+    /// Most entries, global to the machine.
+    pub max: Option<u64>,
+    /// Flows that the collector holds.
+    pub flows: u64,
+    /// Whether the collector holds fewer than there are, because its own limit was reached.
+    pub truncated: bool,
+    /// Packets dropped by connection tracking since boot.
+    pub drop: Option<u64>,
+    /// Entries that could not be inserted since boot.
+    pub insert_failed: Option<u64>,
+    /// Entries dropped early because the table was full, since boot.
+    pub early_drop: Option<u64>,
+}
+
+/// Events that the kernel could not deliver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// How many overruns the kernel reported since the collector began.
+    pub overruns: u64,
+    /// How many events were dropped, as far as the kernel counts them; null when it does not.
+    pub events: Option<u64>,
+    /// When the first one since the last clean pass was seen; null when all is repaired.
+    pub since: Option<BootMillis>,
+}
+
+/// A number to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ping {
+    /// Any number.
+    pub nonce: u32,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Bye {
+    /// For programs.
+    pub reason: ByeReason,
+    /// For people: what happened and what to do.
+    pub text: String,
+}
+
+/// Why a connection ends, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ByeReason {
+    /// The sender stops.
+    Shutdown,
+    /// The two protocol versions do not fit.
+    Version,
+    /// The other side broke the protocol; the text says how.
+    Protocol,
+    /// A limit of the sender was reached.
+    Limit,
+    /// The reader took nothing for too long.
+    Slow,
+    /// No answer to pings.
+    Timeout,
+    /// The sender failed.
+    Internal,
+}

@@ -14,9 +14,7 @@ pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 pub struct FlowId(pub u64);
 
 /// Milliseconds of the collector's CLOCK_BOOTTIME.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct BootMillis(pub u64);
@@ -141,11 +139,12 @@ impl Status {
 }
 
 /// Why a flow is no longer in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The kernel said so; the final totals are exact.
+    #[default]
     Destroyed,
     /// A whole pass did not find it; the totals are the last that were seen.
     Missing,

@@ -2,12 +2,16 @@
 //! encoding as newline-delimited JSON, and the JSON Schema of all of it. No I/O, no clock.
 //!
 //! Order of reading: [`tuple`] and [`flow`] are the vocabulary; [`columns`] lays many flows out as
-//! arrays per field; [`message`] is what goes over the wire.
+//! arrays per field and [`delta`] back as rows; [`message`] is what goes over the wire; [`limits`] bounds
+//! it and [`text`] makes what it carries harmless.
 #![forbid(unsafe_code)]
 
 pub mod columns;
+pub mod delta;
 pub mod flow;
+pub mod limits;
 pub mod message;
+pub mod text;
 pub mod tuple;
 
 /// Version of the protocol that this crate speaks.

@@ -1,14 +1,16 @@
 //! A small tool to look at and to fill the conntrack table of a network namespace.
 //!
-//! `ct NETNS list | raw | raw-events MS | stats | flush | inject N | events MS`
+//! `ct NETNS list | raw | raw-events MS | stats | flush | inject N | events MS | route | survey | clean-up | activate MS`
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use nfnetlink::ct::{DumpFilter, L4, NewFlow, ProtoState, Requests, Status, Tuple};
-use nfnetlink::facts::Facts;
+use nfnetlink::ct::{DumpFilter, Family, L4, NewFlow, ProtoState, Requests, Status, Tuple};
+use nfnetlink::facts::{Facts, Switch};
 use nfnetlink::netns::Netns;
+use nfnetlink::nft;
+use nfnetlink::route::RouteSocket;
 use nfnetlink::{EventSocket, Item, RequestSocket, Subscription, messages};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,6 +33,25 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         ["inject", count] => inject(count.parse()?),
+        ["route"] => {
+            let mut socket = RouteSocket::open()?;
+            println!("{:?}\n{:?}\n{:?}", socket.links()?, socket.addresses()?, socket.routes(Family::Any)?);
+            Ok(())
+        }
+        ["survey"] => {
+            println!("{:?}, {} rules track", nft::survey()?, nft::tracking_rules()?);
+            Ok(())
+        }
+        ["clean-up"] => {
+            println!("{:?}", nft::clean_up()?);
+            Ok(())
+        }
+        ["activate", ms] => {
+            let activation = nft::Activation::begin(&[Switch::Acct, Switch::Timestamp])?;
+            println!("{activation:?}");
+            std::thread::sleep(Duration::from_millis(ms.parse()?));
+            Ok(activation.end()?)
+        }
         _ => Err("unknown command".into()),
     }
 }

@@ -58,7 +58,7 @@ impl EventSocket {
             Subscription::NewDestroy => GROUP_NEW | GROUP_DESTROY,
             Subscription::All => GROUP_NEW | GROUP_DESTROY | GROUP_UPDATE,
         };
-        let socket = Socket::open(NETFILTER, groups, OPEN)?;
+        let socket = Socket::open(Some(NETFILTER), groups, OPEN)?;
         let buffer = socket.set_receive_buffer(buffer, OPEN)?;
         let slots = (0..SLOTS).map(|_| Slot::EMPTY).collect();
         Ok(EventSocket { socket, slots, buffer })

@@ -44,7 +44,7 @@ pub struct Outcome {
 
 impl RequestSocket {
     /// A chunk of a dump never has more bytes than this, and larger buffers gain nothing.
-    pub const CHUNK: usize = 32 * 1024;
+    pub const CHUNK: usize = crate::socket::CHUNK;
     /// Requests that may be sent at once so that all answers find room.
     pub const BATCH: usize = 256;
 
@@ -195,7 +195,7 @@ impl AsFd for RequestSocket {
 }
 
 fn connect() -> Result<Socket> {
-    let socket = Socket::open(NETFILTER, 0, OPEN)?;
+    let socket = Socket::open(Some(NETFILTER), 0, OPEN)?;
     socket.set_receive_buffer(RECEIVE_BUFFER, OPEN)?;
     Ok(socket)
 }

@@ -13,12 +13,17 @@ use rustix::net::sockopt::{
     socket_recv_buffer_size,
 };
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, sendto,
-    socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, getsockname, recvfrom,
+    sendto, socket_with,
 };
 
 use crate::error::{Error, Result};
+use crate::message::errno;
 use crate::sys;
+use crate::wire::{Frames, Header, NLMSG_DONE, NLMSG_ERROR, ParseError};
+
+/// The kernel fills at most this much per reception, and larger buffers gain nothing.
+pub(crate) const CHUNK: usize = 32 * 1024;
 
 /// How long an answer may take. The kernel answers within the call that asks, so only a lost
 /// answer takes this long.
@@ -31,9 +36,9 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// A bound socket in the network namespace of the calling thread.
-    pub(crate) fn open(protocol: Protocol, groups: u32, operation: &'static str) -> Result<Self> {
+    pub(crate) fn open(protocol: Option<Protocol>, groups: u32, operation: &'static str) -> Result<Self> {
         let error = |errno| Error::new(operation, errno);
-        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol))
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(error)?;
         set_socket_timeout(&fd, Timeout::Recv, Some(ANSWER)).map_err(error)?;
         // Errors then carry only the header of the request that failed; old kernels copy it all.
@@ -77,6 +82,41 @@ impl Socket {
         };
         // With MSG_TRUNC the length is that of the datagram, even if the buffer was shorter.
         buffer.get(..length).ok_or(Error::TooLong { operation, buffer: size })
+    }
+
+    /// Sends one dump request and hands on each message of the answer.
+    pub(crate) fn dump(
+        &self,
+        request: &[u8],
+        seq: u32,
+        operation: &'static str,
+        mut each: impl FnMut(Header, &[u8]) -> std::result::Result<(), ParseError>,
+    ) -> Result<()> {
+        self.send(request, operation)?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            for frame in Frames::new(self.receive(&mut buffer, operation)?) {
+                let malformed = |source| Error::Malformed { operation, source };
+                let (header, payload) = frame.map_err(malformed)?;
+                match header.kind {
+                    _ if header.seq != seq => {}
+                    NLMSG_DONE | NLMSG_ERROR => {
+                        return match errno(payload, "end of dump").unwrap_or(0) {
+                            0 => Ok(()),
+                            errno => Err(Error::from_raw(operation, errno)),
+                        };
+                    }
+                    _ => each(header, payload).map_err(malformed)?,
+                }
+            }
+        }
+    }
+
+    /// Port id that the kernel gave to the socket.
+    pub(crate) fn port(&self, operation: &'static str) -> Result<u32> {
+        let name = getsockname(&self.fd).map_err(|errno| Error::new(operation, errno))?;
+        let name = SocketAddrNetlink::try_from(name).map_err(|errno| Error::new(operation, errno))?;
+        Ok(name.pid())
     }
 }
 

@@ -276,6 +276,11 @@ impl Writer {
         self.buffer.extend_from_slice(&resource.to_be_bytes());
     }
 
+    /// The fixed part behind the header of another protocol.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
     pub(crate) fn begin_nest(&mut self, kind: u16) -> Open {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 2]);

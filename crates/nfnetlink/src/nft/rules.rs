@@ -1,0 +1,84 @@
+//! Which rules of nf_tables make the kernel track connections.
+
+use super::batch::NftSocket;
+use crate::error::Result;
+use crate::wire::{Attr, Problem};
+
+const NFT_MSG_GETRULE: u16 = 7;
+const NFTA_RULE_EXPRESSIONS: u16 = 4;
+const NFTA_EXPR_NAME: u16 = 1;
+const NFTA_EXPR_DATA: u16 = 2;
+/// The name of the xtables extension is attribute 1 of matches and of targets.
+const NFTA_COMPAT_NAME: u16 = 1;
+const NAME_MAX: usize = 64;
+
+/// Expressions that hold connection tracking active.
+const EXPRESSIONS: [&[u8]; 7] =
+    [b"ct", b"nat", b"masq", b"redir", b"connlimit", b"synproxy", b"flow_offload"];
+/// Extensions of iptables-nft that do.
+const EXTENSIONS: [&[u8]; 17] = [
+    b"conntrack",
+    b"state",
+    b"connmark",
+    b"connlabel",
+    b"connbytes",
+    b"connlimit",
+    b"helper",
+    b"cluster",
+    b"MASQUERADE",
+    b"SNAT",
+    b"DNAT",
+    b"REDIRECT",
+    b"NETMAP",
+    b"CONNMARK",
+    b"CONNSECMARK",
+    b"CT",
+    b"SYNPROXY",
+];
+
+/// Counts the rules of all families that hold connection tracking active here.
+///
+/// None does not prove that nothing is tracked: legacy iptables, tc and Open vSwitch are not
+/// seen. Some proves that it is.
+///
+/// # Errors
+/// Not permitted, or no nf_tables.
+pub fn tracking_rules() -> Result<usize> {
+    const LIST: &str = "looking for nftables rules that track connections";
+    let mut count = 0;
+    NftSocket::open(LIST)?.dump(NFT_MSG_GETRULE, 0, LIST, |attributes| {
+        for attr in attributes {
+            let attr = attr?;
+            if attr.kind == NFTA_RULE_EXPRESSIONS && tracks(attr)? {
+                count += 1;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn tracks(expressions: Attr<'_>) -> std::result::Result<bool, Problem> {
+    for expression in expressions.nested() {
+        let (mut name, mut extension): (&[u8], &[u8]) = (b"", b"");
+        for attr in expression?.nested() {
+            let attr = attr?;
+            match attr.kind {
+                NFTA_EXPR_NAME => name = attr.name(NAME_MAX)?,
+                NFTA_EXPR_DATA => extension = compat_name(attr),
+                _ => {}
+            }
+        }
+        let compat = name == b"match" || name == b"target";
+        if EXPRESSIONS.contains(&name) || compat && EXTENSIONS.contains(&extension) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Empty where the data are not those of an extension.
+fn compat_name<'a>(data: Attr<'a>) -> &'a [u8] {
+    let named = data.nested().flatten().find(|attr| attr.kind == NFTA_COMPAT_NAME);
+    named.and_then(|attr| attr.name(NAME_MAX).ok()).unwrap_or_default()
+}

@@ -1,0 +1,247 @@
+//! Links, own addresses and routes of the calling thread's network namespace, by rtnetlink.
+//!
+//! Needs no privilege. One dump each; what a message lacks makes it skipped, not an error.
+
+use std::net::IpAddr;
+
+use rustix::net::Protocol;
+
+use crate::ct::Family;
+use crate::error::Result;
+use crate::socket::Socket;
+use crate::wire::{Attr, Attrs, Header, NLM_F_DUMP, NLM_F_REQUEST, Problem, Writer};
+
+/// `NETLINK_ROUTE` is protocol 0, which rustix writes as none.
+const ROUTE: Option<Protocol> = None;
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+
+const IFLA_IFNAME: u16 = 3;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_TABLE: u16 = 15;
+
+/// Longest interface name with its NUL (`IFNAMSIZ`), or an alternative name cut off.
+const NAME_MAX: usize = 128;
+
+/// Lengths of the fixed parts: `ifinfomsg`, `ifaddrmsg`, `rtmsg`.
+const IFINFO_LEN: usize = 16;
+const IFADDR_LEN: usize = 8;
+const RTMSG_LEN: usize = 12;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, by which addresses and routes refer to it.
+    pub index: u32,
+    /// Its name. Text from outside: sanitize it.
+    pub name: Vec<u8>,
+    /// `IFF_*`
+    pub flags: u32,
+}
+
+impl Link {
+    /// `IFF_UP`
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
+    /// `IFF_LOOPBACK`
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.flags & 8 != 0
+    }
+}
+
+/// An address of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address itself.
+    pub addr: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// Interface.
+    pub link: u32,
+}
+
+/// A route of any table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Network; the unspecified address with prefix 0 for the default route.
+    pub dst: IpAddr,
+    /// Bits of the network.
+    pub prefix: u8,
+    /// Next hop. Without one the network is on the link: a local network.
+    pub gateway: Option<IpAddr>,
+    /// Interface; absent for multipath and unreachable routes.
+    pub link: Option<u32>,
+    /// Routing table; 254 is main, 255 local.
+    pub table: u32,
+    /// `RTN_*`; 1 is unicast, 2 local.
+    pub kind: u8,
+}
+
+impl Route {
+    /// A unicast network that is reached without a router.
+    #[must_use]
+    pub fn is_on_link(&self) -> bool {
+        self.kind == 1 && self.gateway.is_none() && self.link.is_some() && self.prefix > 0
+    }
+}
+
+/// A socket for the dumps of this module.
+#[derive(Debug)]
+pub struct RouteSocket {
+    socket: Socket,
+    writer: Writer,
+    seq: u32,
+}
+
+impl RouteSocket {
+    /// # Errors
+    /// If the kernel has no rtnetlink, or a sandbox forbids it.
+    pub fn open() -> Result<Self> {
+        let socket = Socket::open(ROUTE, 0, "opening a route socket")?;
+        Ok(RouteSocket { socket, writer: Writer::default(), seq: 0 })
+    }
+
+    /// All interfaces.
+    ///
+    /// # Errors
+    /// If the kernel refuses or breaks off the dump.
+    pub fn links(&mut self) -> Result<Vec<Link>> {
+        let mut all = Vec::new();
+        self.dump::<IFINFO_LEN>(
+            "listing interfaces",
+            RTM_GETLINK,
+            RTM_NEWLINK,
+            Family::Any,
+            |fixed, attrs| {
+                let [_, _, _, _, i0, i1, i2, i3, f0, f1, f2, f3, ..] = *fixed;
+                let mut link = Link {
+                    index: u32::from_ne_bytes([i0, i1, i2, i3]),
+                    flags: u32::from_ne_bytes([f0, f1, f2, f3]),
+                    name: Vec::new(),
+                };
+                for attr in attrs {
+                    let attr = attr?;
+                    if attr.kind == IFLA_IFNAME {
+                        link.name = attr.name(NAME_MAX)?.to_vec();
+                    }
+                }
+                all.push(link);
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// All own addresses.
+    ///
+    /// # Errors
+    /// If the kernel refuses or breaks off the dump.
+    pub fn addresses(&mut self) -> Result<Vec<Address>> {
+        let mut all = Vec::new();
+        self.dump::<IFADDR_LEN>(
+            "listing addresses",
+            RTM_GETADDR,
+            RTM_NEWADDR,
+            Family::Any,
+            |fixed, attrs| {
+                let [_family, prefix, _, _, i0, i1, i2, i3] = *fixed;
+                let (mut address, mut local) = (None, None);
+                for attr in attrs {
+                    let attr = attr?;
+                    match attr.kind {
+                        IFA_ADDRESS => address = ip(attr),
+                        IFA_LOCAL => local = ip(attr),
+                        _ => {}
+                    }
+                }
+                // On a point-to-point link IFA_ADDRESS is the peer and IFA_LOCAL is ours.
+                if let Some(addr) = local.or(address) {
+                    all.push(Address { addr, prefix, link: u32::from_ne_bytes([i0, i1, i2, i3]) });
+                }
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// All routes of one family or of both, of all tables.
+    ///
+    /// # Errors
+    /// If the kernel refuses or breaks off the dump.
+    pub fn routes(&mut self, family: Family) -> Result<Vec<Route>> {
+        let mut all = Vec::new();
+        self.dump::<RTMSG_LEN>("listing routes", RTM_GETROUTE, RTM_NEWROUTE, family, |fixed, attrs| {
+            let [of, prefix, _src_len, _tos, table, _protocol, _scope, kind, ..] = *fixed;
+            let any = match of {
+                _ if of == Family::Ipv4.number() => IpAddr::from([0; 4]),
+                _ if of == Family::Ipv6.number() => IpAddr::from([0; 16]),
+                _ => return Ok(()),
+            };
+            let table = u32::from(table);
+            let mut route = Route { dst: any, prefix, gateway: None, link: None, table, kind };
+            for attr in attrs {
+                let attr = attr?;
+                match attr.kind {
+                    RTA_DST => route.dst = ip(attr).unwrap_or(any),
+                    RTA_GATEWAY => route.gateway = ip(attr),
+                    RTA_OIF => route.link = Some(u32::from_ne_bytes(attr.array()?)),
+                    RTA_TABLE => route.table = u32::from_ne_bytes(attr.array()?),
+                    _ => {}
+                }
+            }
+            all.push(route);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// `N` is the length of the fixed part, whose first byte is the family in all three.
+    fn dump<const N: usize>(
+        &mut self,
+        operation: &'static str,
+        get: u16,
+        new: u16,
+        family: Family,
+        mut each: impl FnMut(&[u8; N], Attrs<'_>) -> std::result::Result<(), Problem>,
+    ) -> Result<()> {
+        self.seq = self.seq.wrapping_add(1);
+        self.writer.clear();
+        let flags = NLM_F_REQUEST | NLM_F_DUMP;
+        let open = self.writer.begin(Header { kind: get, flags, seq: self.seq, port: 0 });
+        let mut fixed = [0; N];
+        if let Some(first) = fixed.first_mut() {
+            *first = family.number();
+        }
+        self.writer.raw(&fixed);
+        self.writer.end(open);
+        self.socket.dump(self.writer.as_bytes(), self.seq, operation, |header, payload| {
+            if header.kind != new {
+                return Ok(());
+            }
+            let (fixed, attributes) =
+                payload.split_first_chunk::<N>().ok_or(Problem::Truncated.at("route", "header"))?;
+            each(fixed, Attrs::new(attributes)).map_err(|problem| problem.at("route", "attribute"))
+        })
+    }
+}
+
+fn ip(attr: Attr<'_>) -> Option<IpAddr> {
+    match attr.data.len() {
+        4 => attr.array::<4>().ok().map(IpAddr::from),
+        16 => attr.array::<16>().ok().map(IpAddr::from),
+        _ => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! What a person can ask of the program, and what the program asks of its surroundings in turn.
+//!
+//! Keys become actions through [`super::bindings`]; nothing else knows about keys. Effects are the
+//! only way in which the pure [`super::app::App`] reaches the world; the event loop carries them out.
+
+/// One step or jump in whatever is on top: the rows, a menu, a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// One line up.
+    Up,
+    /// One line down.
+    Down,
+    /// One page up.
+    PageUp,
+    /// One page down.
+    PageDown,
+    /// Half a page up.
+    HalfUp,
+    /// Half a page down.
+    HalfDown,
+    /// To the first line.
+    Top,
+    /// To the last line.
+    Bottom,
+}
+
+/// One change of a line that is being typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Puts a character before the cursor.
+    Insert(char),
+    /// Puts a text before the cursor; line breaks become blanks.
+    Paste(String),
+    /// Removes the character before the cursor.
+    Backspace,
+    /// Removes the character under the cursor.
+    Delete,
+    /// Removes the word before the cursor.
+    KillWord,
+    /// Removes everything before the cursor.
+    KillToStart,
+    /// Removes everything from the cursor on.
+    KillToEnd,
+    /// Moves the cursor one character to the left.
+    Left,
+    /// Moves the cursor one character to the right.
+    Right,
+    /// Moves the cursor to the start.
+    Home,
+    /// Moves the cursor to the end.
+    End,
+    /// Brings back the line accepted before.
+    Older,
+    /// Brings back the line accepted after.
+    Newer,
+}
+
+/// Everything that a key, the mouse or the terminal can ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Leaves the program.
+    Quit,
+    /// Gives the terminal back to the shell until it is continued.
+    Suspend,
+    /// Draws everything anew, also what should be on the screen already.
+    Redraw,
+    /// Closes the topmost thing: menu, dialog, details, then the filter.
+    Close,
+    /// Shows the keys.
+    Help,
+    /// Shows everything about the selected flow.
+    Details,
+    /// Moves the selection, or the text on top.
+    Move(Motion),
+    /// Selects the row on that line of the screen.
+    Select(u16),
+    /// Opens the filter line.
+    Filter,
+    /// Opens the search line of the help.
+    Search,
+    /// Opens the menu of sort columns.
+    SortMenu,
+    /// Sorts by the next column on the screen.
+    SortRight,
+    /// Sorts by the previous column on the screen.
+    SortLeft,
+    /// Turns the order around.
+    SortInvert,
+    /// Stops and restarts the display; collection goes on.
+    Pause,
+    /// Keeps the rows where they are while their values move, or lets them move again.
+    Freeze,
+    /// The next of the rate windows.
+    Window,
+    /// Rates in bits or in bytes.
+    Bits,
+    /// Hides flows within the local networks, or shows them again.
+    HideLocal,
+    /// Asks whether to make the kernel track connections.
+    Activate,
+    /// The next set of default columns.
+    Layout,
+    /// Changes the line that is being typed.
+    Edit(Edit),
+    /// Takes what is selected or typed.
+    Accept,
+    /// Yes to the question on the screen.
+    Yes,
+    /// No to it.
+    No,
+}
+
+/// What the event loop is to do after an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Leave.
+    Quit,
+    /// Give the terminal back, stop, take it again when continued.
+    Suspend,
+    /// Forget what is believed to be on the screen.
+    Repaint,
+    /// Make the kernel track connections; the outcome comes back to the application.
+    Activate,
+    /// Remove what an earlier run of the program left in the kernel.
+    RemoveLeftover,
+}

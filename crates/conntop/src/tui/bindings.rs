@@ -1,0 +1,263 @@
+//! The one table of keys: what each does, where, and how the help says it.
+//!
+//! Dispatch, the help screen and the footer are derived from [`BINDINGS`]; a new key is one row.
+//! The order of the rows is the order of the help.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::KeyCode;
+
+use super::action::{Action, Edit, Motion};
+use super::key::Key;
+
+/// What is on top and gets the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Context {
+    /// The rows of flows.
+    Flows,
+    /// Everything about one flow.
+    Details,
+    /// The list of keys.
+    Help,
+    /// A list to choose from.
+    Menu,
+    /// A line to type.
+    Prompt,
+    /// A question.
+    Dialog,
+}
+
+impl Context {
+    /// Every context, in the order of the help.
+    pub const ALL: &[Self] =
+        &[Self::Flows, Self::Details, Self::Help, Self::Menu, Self::Prompt, Self::Dialog];
+
+    /// Heading in the help.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Flows => "Flows",
+            Self::Details => "Details",
+            Self::Help => "Help",
+            Self::Menu => "Menu",
+            Self::Prompt => "While typing",
+            Self::Dialog => "Question",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// Keys; the footer shows the first.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub action: Action,
+    /// Where.
+    pub contexts: &'static [Context],
+    /// What the help says.
+    pub help: &'static str,
+    /// Word beside the key in the footer; empty when it is not shown there.
+    pub footer: &'static str,
+}
+
+use Context::{Details, Dialog, Flows, Help, Menu, Prompt};
+
+const ROWS: &[Context] = &[Flows];
+const SCROLLS: &[Context] = &[Flows, Details, Help, Menu];
+const CLOSES: &[Context] = &[Details, Help, Menu];
+const ANYWHERE: &[Context] = &[Flows, Details, Help, Menu, Prompt, Dialog];
+
+const fn bind(
+    keys: &'static [Key],
+    action: Action,
+    contexts: &'static [Context],
+    help: &'static str,
+    footer: &'static str,
+) -> Binding {
+    Binding { keys, action, contexts, help, footer }
+}
+
+const fn named(code: KeyCode) -> Key {
+    Key::plain(code)
+}
+
+/// Every key.
+pub const BINDINGS: &[Binding] = &[
+    bind(&[Key::ch('?'), Key::f(1)], Action::Help, &[Flows, Details, Menu], "this help", "Help"),
+    bind(
+        &[Key::ch('/'), Key::f(3), Key::f(4)],
+        Action::Filter,
+        ROWS,
+        "filter the flows, such as: port 443 and not dst in 10/8",
+        "Filter",
+    ),
+    bind(&[Key::ch('s'), Key::f(6)], Action::SortMenu, ROWS, "choose the column to sort by", "Sort"),
+    bind(&[Key::ch('>')], Action::SortRight, ROWS, "sort by the next column", ""),
+    bind(&[Key::ch('<')], Action::SortLeft, ROWS, "sort by the previous column", ""),
+    bind(&[Key::ch('I')], Action::SortInvert, ROWS, "turn the order around", ""),
+    bind(&[named(KeyCode::Enter)], Action::Details, ROWS, "everything about the selected flow", "Details"),
+    bind(&[Key::ch(' ')], Action::Pause, &[Flows, Details], "pause the display; collection goes on", "Pause"),
+    bind(&[Key::ch('o')], Action::Freeze, ROWS, "freeze the order: values move, rows do not", "Order"),
+    bind(&[Key::ch('w')], Action::Window, &[Flows, Details], "window of the rates: 2, 10 or 40 s", "Window"),
+    bind(&[Key::ch('b')], Action::Bits, &[Flows, Details], "rates in bits or in bytes", "Bits"),
+    bind(&[Key::ch('L')], Action::HideLocal, ROWS, "hide flows within the local networks, or show them", ""),
+    bind(&[Key::ch('v')], Action::Layout, ROWS, "columns of a router or of a workstation", "View"),
+    bind(&[Key::ch('A')], Action::Activate, ROWS, "make the kernel track connections (asks first)", ""),
+    bind(
+        &[named(KeyCode::Esc)],
+        Action::Close,
+        ANYWHERE,
+        "close the topmost thing: menu, dialog, details, then the filter",
+        "",
+    ),
+    bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
+    bind(&[Key::ch('q'), Key::f(10)], Action::Quit, ROWS, "quit", "Quit"),
+    bind(&[Key::f(10)], Action::Quit, &[Details, Help, Menu, Prompt, Dialog], "quit", ""),
+    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Help, Menu], "quit", ""),
+    bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog], "cancel", ""),
+    bind(&[named(KeyCode::Up), Key::ch('k')], Action::Move(Motion::Up), SCROLLS, "one line up", ""),
+    bind(&[named(KeyCode::Down), Key::ch('j')], Action::Move(Motion::Down), SCROLLS, "one line down", ""),
+    bind(
+        &[named(KeyCode::PageUp), named(KeyCode::Left), Key::ch('h')],
+        Action::Move(Motion::PageUp),
+        SCROLLS,
+        "one page up",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::PageDown), named(KeyCode::Right), Key::ch('l')],
+        Action::Move(Motion::PageDown),
+        SCROLLS,
+        "one page down",
+        "",
+    ),
+    bind(&[Key::ctrl('u')], Action::Move(Motion::HalfUp), SCROLLS, "half a page up", ""),
+    bind(&[Key::ctrl('d')], Action::Move(Motion::HalfDown), SCROLLS, "half a page down", ""),
+    bind(&[Key::ch('g'), named(KeyCode::Home)], Action::Move(Motion::Top), SCROLLS, "to the first", ""),
+    bind(&[Key::ch('G'), named(KeyCode::End)], Action::Move(Motion::Bottom), SCROLLS, "to the last", ""),
+    bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", "Take"),
+    bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
+    bind(
+        &[named(KeyCode::Up), Key::ctrl('p')],
+        Action::Edit(Edit::Older),
+        &[Prompt],
+        "the line typed before",
+        "Earlier",
+    ),
+    bind(
+        &[named(KeyCode::Down), Key::ctrl('n')],
+        Action::Edit(Edit::Newer),
+        &[Prompt],
+        "the line typed after",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::Backspace), Key::ctrl('h')],
+        Action::Edit(Edit::Backspace),
+        &[Prompt],
+        "remove the character before the cursor",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::Delete), Key::ctrl('d')],
+        Action::Edit(Edit::Delete),
+        &[Prompt],
+        "remove the character under the cursor",
+        "",
+    ),
+    bind(&[Key::ctrl('w')], Action::Edit(Edit::KillWord), &[Prompt], "remove the word before the cursor", ""),
+    bind(
+        &[Key::ctrl('u')],
+        Action::Edit(Edit::KillToStart),
+        &[Prompt],
+        "remove everything before the cursor",
+        "Clear",
+    ),
+    bind(
+        &[Key::ctrl('k')],
+        Action::Edit(Edit::KillToEnd),
+        &[Prompt],
+        "remove everything after the cursor",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::Left), Key::ctrl('b')],
+        Action::Edit(Edit::Left),
+        &[Prompt],
+        "one character to the left",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::Right), Key::ctrl('f')],
+        Action::Edit(Edit::Right),
+        &[Prompt],
+        "one character to the right",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::Home), Key::ctrl('a')],
+        Action::Edit(Edit::Home),
+        &[Prompt],
+        "to the start of the line",
+        "",
+    ),
+    bind(
+        &[named(KeyCode::End), Key::ctrl('e')],
+        Action::Edit(Edit::End),
+        &[Prompt],
+        "to the end of the line",
+        "",
+    ),
+    bind(&[Key::ch('y'), Key::ch('Y')], Action::Yes, &[Dialog], "yes", "Yes"),
+    bind(&[Key::ch('n'), Key::ch('N'), Key::ch('q')], Action::No, &[Dialog], "no", "No"),
+    bind(&[Key::ctrl('l')], Action::Redraw, ANYWHERE, "draw the screen anew", ""),
+    bind(&[Key::ctrl('z')], Action::Suspend, ANYWHERE, "back to the shell until `fg`", ""),
+];
+
+/// What a key means there; characters that mean nothing else are typed into a prompt.
+#[must_use]
+pub fn dispatch(context: Context, key: Key) -> Option<Action> {
+    BINDINGS
+        .iter()
+        .find(|b| b.contexts.contains(&context) && b.keys.contains(&key))
+        .map(|b| b.action.clone())
+        .or_else(|| match context {
+            Context::Prompt => key.typed().map(|ch| Action::Edit(Edit::Insert(ch))),
+            _ => None,
+        })
+}
+
+/// Pairs of key and word for the footer, most important first.
+pub fn footer(context: Context) -> impl Iterator<Item = (String, &'static str)> {
+    BINDINGS
+        .iter()
+        .filter(move |b| !b.footer.is_empty() && b.contexts.contains(&context))
+        .filter_map(|b| b.keys.first().map(|key| (key.to_string(), b.footer)))
+}
+
+/// One line of the help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HelpLine {
+    /// Heading of a context.
+    Title(&'static str),
+    /// Names of keys and what they do.
+    Keys(String, &'static str),
+}
+
+/// The help: each binding once, under the first context that has it.
+#[must_use]
+pub fn help() -> Vec<HelpLine> {
+    let mut groups: BTreeMap<Context, Vec<HelpLine>> = BTreeMap::new();
+    for binding in BINDINGS {
+        let Some(first) = binding.contexts.first() else { continue };
+        let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        groups.entry(*first).or_default().push(HelpLine::Keys(keys, binding.help));
+    }
+    groups
+        .into_iter()
+        .flat_map(|(context, lines)| std::iter::once(HelpLine::Title(context.title())).chain(lines))
+        .collect()
+}

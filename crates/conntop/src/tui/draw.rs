@@ -1,0 +1,273 @@
+//! Draws a [`Screen`]. Pure: the same screen and size always give the same buffer; no I/O, no lock,
+//! no lookup, no change of what is drawn.
+//!
+//! Any size is fine: what has no room is left out, by the order of [`Areas::of`] for lines and by
+//! rank within a line ([`bar`]).
+
+mod bar;
+mod header;
+mod layers;
+mod table;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+use self::bar::{Item, Side};
+use super::bindings;
+use super::glyphs::{self, CUT, Charset};
+use super::screen::{FilterLine, Footer, Screen, Span};
+use super::theme::{Role, Theme};
+
+/// How a screen is to look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Colours.
+    pub theme: Theme,
+    /// Signs.
+    pub charset: Charset,
+}
+
+/// Where the parts of the screen are; parts without room are empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Areas {
+    /// Node, source and rates.
+    pub first: Rect,
+    /// Flows and abnormal facts.
+    pub second: Rect,
+    /// Filter and the line below it while it is typed.
+    pub filter: Rect,
+    /// Headings of the columns.
+    pub heading: Rect,
+    /// Rows, and whatever lies on them.
+    pub body: Rect,
+    /// Keys.
+    pub footer: Rect,
+}
+
+impl Areas {
+    /// Shares out the lines of the screen: one row first, then headings, the filter, the footer and
+    /// the header, each only if rows are left.
+    #[must_use]
+    pub fn of(area: Rect, filter_lines: u16) -> Self {
+        let height = area.height;
+        let filter = match filter_lines {
+            0 => 0,
+            wanted => wanted.min(height.saturating_sub(1)),
+        };
+        let left = height.saturating_sub(filter);
+        let heading = u16::from(left >= 2);
+        let second = u16::from(left >= 3);
+        let footer = u16::from(left >= 6);
+        let first = u16::from(left >= 7);
+        let above = first + second + filter + heading;
+        let body = height.saturating_sub(above + footer);
+        let mut y = area.y;
+        let mut next = |lines: u16| {
+            let rect = Rect { x: area.x, y, width: area.width, height: lines };
+            y = y.saturating_add(lines);
+            rect
+        };
+        Self {
+            first: next(first),
+            second: next(second),
+            filter: next(filter),
+            heading: next(heading),
+            body: next(body),
+            footer: next(footer),
+        }
+    }
+}
+
+/// Lines that the filter takes on the screen.
+#[must_use]
+pub fn filter_lines(filter: Option<&FilterLine>) -> u16 {
+    match filter {
+        None => 0,
+        Some(line) if line.cursor.is_some() => 2,
+        Some(_) => 1,
+    }
+}
+
+/// Draws the screen on a frame.
+pub fn frame(screen: &Screen, look: Look, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    let cursor = draw(screen, look, area, frame.buffer_mut());
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+/// Draws the screen on a buffer; gives the place of the cursor while something is typed.
+pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let area = area.intersection(buffer.area);
+    if area.is_empty() {
+        return None;
+    }
+    let mut canvas = Canvas { buffer, theme: look.theme };
+    let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
+    header::first(&mut canvas, areas.first, &screen.header);
+    header::second(&mut canvas, areas.second, &screen.header, &screen.footer);
+    let cursor = screen.filter.as_ref().and_then(|line| filter(&mut canvas, areas.filter, line));
+    table::headings(&mut canvas, areas.heading, &screen.table);
+    table::rows(&mut canvas, areas.body, &screen.table);
+    if let Some(layer) = &screen.layer {
+        let whole = areas.heading.union(areas.body);
+        layers::draw(&mut canvas, whole, layer);
+    }
+    footer(&mut canvas, areas.footer, &screen.footer);
+    glyphs::sanitize(canvas.buffer, look.charset);
+    cursor
+}
+
+/// The buffer with its theme, and the only ways in which text gets into it.
+struct Canvas<'a> {
+    buffer: &'a mut Buffer,
+    theme: Theme,
+}
+
+impl Canvas<'_> {
+    /// Writes a text from `x` on, at most to the right end of `line`; gives the next free column.
+    fn text(&mut self, line: Rect, x: u16, text: &str, style: Style) -> u16 {
+        let line = line.intersection(self.buffer.area);
+        if line.is_empty() || x < line.x || x >= line.right() {
+            return x;
+        }
+        let room = usize::from(line.right() - x);
+        self.buffer.set_stringn(x, line.y, text, room, style).0
+    }
+
+    fn spans(&mut self, line: Rect, x: u16, spans: &[Span]) -> u16 {
+        spans.iter().fold(x, |x, span| self.text(line, x, &span.text, self.style(span.role)))
+    }
+
+    fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    /// Patches the style of a whole area.
+    fn paint(&mut self, area: Rect, style: Style) {
+        self.buffer.set_style(area.intersection(self.buffer.area), style);
+    }
+
+    /// Empties an area.
+    fn clear(&mut self, area: Rect) {
+        let area = area.intersection(self.buffer.area);
+        for position in area.positions() {
+            if let Some(cell) = self.buffer.cell_mut(position) {
+                cell.reset();
+            }
+        }
+    }
+}
+
+/// Columns of the screen that a text takes.
+fn width(text: &str) -> u16 {
+    u16::try_from(text.width()).unwrap_or(u16::MAX)
+}
+
+/// The text cut to a width, with a sign where something is missing.
+fn cut(text: &str, room: u16) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let next = used + width(grapheme);
+        if next.saturating_add(1) > room {
+            break;
+        }
+        out.push_str(grapheme);
+        used = next;
+    }
+    if room > 0 {
+        out.push_str(CUT);
+    }
+    out
+}
+
+fn line_of(area: Rect, index: u16) -> Rect {
+    let y = area.y.saturating_add(index);
+    Rect { x: area.x, y, width: area.width, height: 1 }.intersection(area)
+}
+
+fn filter(canvas: &mut Canvas<'_>, area: Rect, line: &FilterLine) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
+    let top = line_of(area, 0);
+    let label = format!("{}: ", line.label);
+    let text_x = canvas.text(top, area.x, &label, canvas.style(Role::Label));
+    let Some(cursor) = line.cursor else {
+        let totals: u16 = line.totals.iter().map(|span| width(&span.text)).sum();
+        let room = area.right().saturating_sub(text_x);
+        let show_totals = totals > 0 && room > totals + 10;
+        let room = if show_totals { room - totals - 2 } else { room };
+        canvas.text(top, text_x, &cut(&line.text, room), canvas.style(Role::Accent));
+        if show_totals {
+            canvas.spans(top, area.right() - totals, &line.totals);
+        }
+        return None;
+    };
+    let room = usize::from(area.right().saturating_sub(text_x)).saturating_sub(1);
+    let hidden = cursor.saturating_sub(room);
+    canvas.text(top, text_x, &skip(&line.text, hidden), canvas.style(Role::Text));
+    let below = line_of(area, 1);
+    match &line.error {
+        Some(error) if !below.is_empty() => {
+            let from = u16::try_from(error.from.saturating_sub(hidden)).unwrap_or(u16::MAX);
+            let marks = error.to.saturating_sub(error.from).max(1);
+            let caret = format!("{} {}", "^".repeat(marks.min(20)), error.message);
+            let wanted = text_x.saturating_add(from);
+            let last = area.right().saturating_sub(width(&caret)).max(area.x);
+            if wanted <= last {
+                canvas.text(below, wanted, &caret, canvas.style(Role::Error));
+            } else {
+                caret_at_the_right(canvas, below, wanted, &error.message);
+            }
+        }
+        _ => {
+            canvas.spans(below, area.x, &line.totals);
+        }
+    }
+    let column = u16::try_from(cursor - hidden).unwrap_or(u16::MAX);
+    Some(Position { x: text_x.saturating_add(column).min(area.right() - 1), y: top.y })
+}
+
+/// The message to the left of the caret, where there is no room to its right.
+fn caret_at_the_right(canvas: &mut Canvas<'_>, line: Rect, caret_x: u16, message: &str) {
+    let caret_x = caret_x.min(line.right().saturating_sub(1));
+    let room = caret_x.saturating_sub(line.x).saturating_sub(1);
+    let message = cut(message, room);
+    let style = canvas.style(Role::Error);
+    let x = caret_x.saturating_sub(width(&message) + 1).max(line.x);
+    canvas.text(line, x, &message, style);
+    canvas.text(line, caret_x, "^", style);
+}
+
+/// The text without its first columns.
+fn skip(text: &str, columns: usize) -> String {
+    let mut gone = 0;
+    text.graphemes(true)
+        .skip_while(|grapheme| {
+            let skipped = gone < columns;
+            gone += grapheme.width();
+            skipped
+        })
+        .collect()
+}
+
+fn footer(canvas: &mut Canvas<'_>, line: Rect, footer: &Footer) {
+    let mut items = vec![Item::new(vec![footer.state.clone()], u8::MAX, Side::Right)];
+    for (rank, (key, word)) in (0u8..).zip(bindings::footer(footer.context)) {
+        let quits = word == "Quit" || word == "Close";
+        let rank = if quits { 250 } else { 200u8.saturating_sub(rank) };
+        let spans = vec![Span::new(key, Role::Key), Span::new(format!(" {word}"), Role::Text)];
+        items.push(Item::new(spans, rank, Side::Left));
+    }
+    bar::draw(canvas, line, items);
+}

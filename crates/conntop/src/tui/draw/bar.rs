@@ -1,0 +1,62 @@
+//! A line of items to the left and to the right; those of the lowest rank go first when the line is
+//! too narrow.
+
+use ratatui::layout::Rect;
+
+use super::{Canvas, width};
+use crate::tui::screen::Spans;
+
+/// Blanks between two items.
+const GAP: u16 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    spans: Spans,
+    rank: u8,
+    side: Side,
+}
+
+impl Item {
+    pub(super) fn new(spans: Spans, rank: u8, side: Side) -> Self {
+        Self { spans, rank, side }
+    }
+
+    fn width(&self) -> u16 {
+        self.spans.iter().map(|span| width(&span.text)).fold(0, u16::saturating_add)
+    }
+}
+
+/// Columns that the items take, and the gaps between them.
+fn total(items: &[Item]) -> u16 {
+    let gaps = u16::try_from(items.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    items.iter().map(Item::width).fold(gaps.saturating_mul(GAP), u16::saturating_add)
+}
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, mut items: Vec<Item>) {
+    if line.is_empty() {
+        return;
+    }
+    items.retain(|item| item.width() > 0);
+    while items.len() > 1 && total(&items) > line.width {
+        let Some(least) = items.iter().enumerate().min_by_key(|(_, item)| item.rank).map(|(index, _)| index)
+        else {
+            break;
+        };
+        items.remove(least);
+    }
+    let mut x = line.x;
+    for item in items.iter().filter(|item| item.side == Side::Left) {
+        x = canvas.spans(line, x, &item.spans).saturating_add(GAP);
+    }
+    let right: Vec<Item> = items.into_iter().filter(|item| item.side == Side::Right).collect();
+    let mut x = line.right().saturating_sub(total(&right)).max(x).max(line.x);
+    for item in &right {
+        x = canvas.spans(line, x, &item.spans).saturating_add(GAP);
+    }
+}

@@ -1,0 +1,116 @@
+//! The two lines at the top.
+
+use ratatui::layout::Rect;
+
+use super::bar::{self, Item, Side};
+use super::{Canvas, width};
+use crate::tui::format;
+use crate::tui::glyphs::{DOT, SPARK};
+use crate::tui::screen::{Footer, Header, Span, Spans};
+use crate::tui::theme::Role;
+
+/// Cells of the fill bar between its brackets.
+const BAR: usize = 12;
+/// Cells of the sparkline: half a minute at one tick a second.
+const SPARKLINE: usize = 30;
+/// Longest name of a node that is shown whole.
+const NODE: u16 = 24;
+
+pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
+    let node = super::cut(&header.node, NODE.min(line.width));
+    let mut items = vec![Item::new(vec![Span::new(node, Role::Title)], 250, Side::Left)];
+    if !header.source.is_empty() {
+        let source = vec![Span::new(format!("{DOT} {}", header.source), Role::Label)];
+        items.push(Item::new(source, 100, Side::Left));
+    }
+    for (word, rate, rank) in [(header.words.0, &header.input, 200), (header.words.1, &header.output, 199)] {
+        if let Some(rate) = rate {
+            items.push(Item::new(labelled(word, rate), rank, Side::Right));
+        }
+    }
+    let used = line.width.saturating_sub(60);
+    if used >= 12 && !header.history.is_empty() {
+        let cells = usize::from(used).min(SPARKLINE);
+        let text = spark(&header.history, cells);
+        items.push(Item::new(vec![Span::new(text, Role::Accent)], 50, Side::Right));
+    }
+    if !header.window.is_empty() {
+        items.push(Item::new(labelled("rates", &header.window), 90, Side::Right));
+    }
+    if let Some(clock) = &header.clock {
+        items.push(Item::new(vec![Span::new(clock.clone(), Role::Label)], 80, Side::Right));
+    }
+    bar::draw(canvas, line, items);
+}
+
+pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, footer: &Footer) {
+    let mut flows = labelled("flows", &format::grouped(header.flows));
+    if let Some(max) = header.max {
+        flows.push(Span::new(format!(" / {}", format::grouped(max)), Role::Label));
+    }
+    let mut items = vec![Item::new(flows, 250, Side::Left)];
+    if let Some(max) = header.max.filter(|max| *max > 0) {
+        items.push(Item::new(fill(header.flows, max), 60, Side::Left));
+    }
+    for (word, rate, rank) in [("new", header.begun, 90), ("ended", header.ended, 80)] {
+        if let Some(rate) = rate {
+            items.push(Item::new(labelled(word, &format::per_second(rate)), rank, Side::Left));
+        }
+    }
+    for (rank, fact) in (0u8..).zip(&header.abnormal) {
+        items.push(Item::new(vec![fact.clone()], 240u8.saturating_sub(rank), Side::Right));
+    }
+    if line.width < 40 && line.width > 0 {
+        // Too narrow for the second number: the state is worth more than the maximum.
+        let short = labelled("flows", &format::grouped(header.flows));
+        let room = line.width.saturating_sub(short.iter().map(|span| width(&span.text)).sum());
+        items.remove(0);
+        items.insert(0, Item::new(short, 250, Side::Left));
+        if width(&footer.state.text) < room && header.abnormal.is_empty() {
+            items.push(Item::new(vec![footer.state.clone()], 245, Side::Right));
+        }
+    }
+    bar::draw(canvas, line, items);
+}
+
+fn labelled(label: &str, value: &str) -> Spans {
+    vec![Span::new(format!("{label} "), Role::Label), Span::new(value, Role::Text)]
+}
+
+/// `[|||       5%]`, a warning when nearly full.
+fn fill(count: u64, max: u64) -> Spans {
+    let percent = count.saturating_mul(100).checked_div(max).unwrap_or(0).min(100);
+    let filled = usize::try_from(percent).unwrap_or(0) * BAR / 100;
+    let filled = if count > 0 { filled.max(1) } else { filled };
+    let label = format!("{percent}%");
+    let free = BAR.saturating_sub(filled);
+    let bar: String = std::iter::repeat_n('|', filled)
+        .chain(std::iter::repeat_n(' ', free))
+        .take(BAR.saturating_sub(label.len()))
+        .collect();
+    let role = match percent {
+        90.. => Role::Error,
+        75..90 => Role::Warning,
+        _ => Role::Accent,
+    };
+    vec![
+        Span::new("[", Role::Label),
+        Span::new(bar, role),
+        Span::new(label, role),
+        Span::new("]", Role::Label),
+    ]
+}
+
+/// The newest values at the right, scaled to the largest in view.
+fn spark(history: &[f64], cells: usize) -> String {
+    let newest = history.get(history.len().saturating_sub(cells)..).unwrap_or(history);
+    let largest = newest.iter().copied().fold(0.0_f64, f64::max);
+    let levels = newest.iter().map(|value| level(*value, largest));
+    std::iter::repeat_n(' ', cells.saturating_sub(newest.len())).chain(levels).collect()
+}
+
+fn level(value: f64, largest: f64) -> char {
+    let share = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
+    let step = SPARK.iter().zip(1u8..).find(|(_, step)| share <= f64::from(*step) / 8.0);
+    step.map_or('█', |(ch, _)| *ch)
+}

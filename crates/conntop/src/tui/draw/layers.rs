@@ -1,0 +1,137 @@
+//! What lies on top of the rows: texts, menus, questions.
+
+use ratatui::layout::Rect;
+
+use super::{Canvas, cut, line_of, width};
+use crate::tui::screen::{Layer, Span, Spans};
+use crate::tui::theme::Role;
+
+/// Widest question: longer lines are hard to read.
+const DIALOG: u16 = 72;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, layer: &Layer) {
+    match layer {
+        Layer::Text { title, lines, top } => text(canvas, area, title, lines, *top),
+        Layer::Menu { title, items, at } => menu(canvas, area, title, items, *at),
+        Layer::Dialog { title, text } => dialog(canvas, area, title, text),
+    }
+}
+
+fn text(canvas: &mut Canvas<'_>, area: Rect, title: &str, lines: &[Spans], top: usize) {
+    canvas.clear(area);
+    let head = line_of(area, 0);
+    canvas.paint(head, canvas.style(Role::Heading));
+    canvas.text(head, head.x, &cut(title, head.width), canvas.style(Role::Heading));
+    let room = usize::from(area.height.saturating_sub(1));
+    if lines.len() > room {
+        let last = (top + room).min(lines.len());
+        let place = format!(" {}-{last}/{} ", top + 1, lines.len());
+        let x = head.right().saturating_sub(width(&place));
+        if x > head.x.saturating_add(width(title)) {
+            canvas.text(head, x, &place, canvas.style(Role::Heading));
+        }
+    }
+    for (index, line) in (1..area.height).zip(lines.iter().skip(top)) {
+        let place = line_of(area, index);
+        canvas.spans(place, place.x, line);
+    }
+}
+
+/// Lines of a text layer that fit.
+#[must_use]
+pub(crate) fn text_room(area: Rect) -> usize {
+    usize::from(area.height.saturating_sub(1))
+}
+
+fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: usize) {
+    let widest = items.iter().map(|item| width(item)).max().unwrap_or(0).max(width(title));
+    let lines = u16::try_from(items.len()).unwrap_or(u16::MAX);
+    let inner = frame(canvas, area, title, (widest.saturating_add(2), lines), Place::TopLeft);
+    let room = usize::from(inner.height);
+    let top = at.saturating_sub(room.saturating_sub(1)).max(at.saturating_sub(room / 2));
+    let top = top.min(items.len().saturating_sub(room));
+    for (index, (number, item)) in (0..inner.height).zip(items.iter().enumerate().skip(top)) {
+        let place = line_of(inner, index);
+        let text = cut(item, place.width.saturating_sub(2));
+        canvas.text(place, place.x.saturating_add(1), &text, canvas.style(Role::Text));
+        if number == at {
+            canvas.paint(place, canvas.style(Role::Selected));
+        }
+    }
+}
+
+fn dialog(canvas: &mut Canvas<'_>, area: Rect, title: &str, text: &[Spans]) {
+    let room = DIALOG.min(area.width.saturating_sub(4)).max(1);
+    let lines = wrap(text, room);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let size = (room.saturating_add(2), height);
+    let inner = frame(canvas, area, title, size, Place::Middle);
+    // The last lines are the question: when there is too little room they stay.
+    let hidden = lines.len().saturating_sub(usize::from(inner.height));
+    for (index, line) in (0..inner.height).zip(lines.iter().skip(hidden)) {
+        let place = line_of(inner, index);
+        let x = place.x.saturating_add(u16::from(place.width > room));
+        canvas.spans(place, x, line);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    TopLeft,
+    Middle,
+}
+
+/// Clears a box in the area and draws its border, if there is room for one; gives the inside.
+fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), place: Place) -> Rect {
+    let bordered = area.width >= 10 && area.height >= 4;
+    let edge = u16::from(bordered) * 2;
+    let wide = size.0.saturating_add(edge).min(area.width);
+    let high = size.1.saturating_add(edge).min(area.height);
+    let (x, y) = match place {
+        Place::TopLeft => (area.x, area.y),
+        Place::Middle => (area.x + (area.width - wide) / 2, area.y + (area.height - high) / 3),
+    };
+    let outer = Rect { x, y, width: wide, height: high };
+    canvas.clear(outer);
+    if !bordered {
+        return outer;
+    }
+    let style = canvas.style(Role::Accent);
+    let bar = "─".repeat(usize::from(wide.saturating_sub(2)));
+    canvas.text(line_of(outer, 0), x, &format!("┌{bar}┐"), style);
+    canvas.text(line_of(outer, high - 1), x, &format!("└{bar}┘"), style);
+    for index in 1..high.saturating_sub(1) {
+        let line = line_of(outer, index);
+        canvas.text(line, x, "│", style);
+        canvas.text(line, outer.right().saturating_sub(1), "│", style);
+    }
+    let title = cut(&format!(" {title} "), wide.saturating_sub(4));
+    canvas.text(line_of(outer, 0), x.saturating_add(2), &title, canvas.style(Role::Title));
+    Rect { x: x + 1, y: y + 1, width: wide - 2, height: high - 2 }
+}
+
+/// Breaks lines at blanks so that each is at most `room` wide; each span keeps its role.
+pub(super) fn wrap(lines: &[Spans], room: u16) -> Vec<Spans> {
+    let mut out = Vec::new();
+    for line in lines {
+        let mut current: Spans = Vec::new();
+        let mut used: u16 = 0;
+        for span in line {
+            for word in span.text.split_inclusive(' ') {
+                let bare = width(word.trim_end());
+                if used > 0 && used.saturating_add(bare) > room {
+                    out.push(std::mem::take(&mut current));
+                    used = 0;
+                }
+                let word = cut(word, room.saturating_sub(used).max(1));
+                used = used.saturating_add(width(&word));
+                match current.last_mut().filter(|last| last.role == span.role) {
+                    Some(last) => last.text.push_str(&word),
+                    None => current.push(Span::new(word, span.role)),
+                }
+            }
+        }
+        out.push(current);
+    }
+    out
+}

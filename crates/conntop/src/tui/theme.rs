@@ -1,0 +1,87 @@
+//! Roles and the colours they get. Nothing but this table knows a colour.
+//!
+//! Only the sixteen colours of the terminal's own palette on its own background, so that light
+//! backgrounds stay readable; what matters is also said by a word or by bold and reversed.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// What a text means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Ordinary.
+    #[default]
+    Text,
+    /// Name of a thing, such as the node.
+    Title,
+    /// Explains a value beside it.
+    Label,
+    /// Less important: unknown, zero, ended.
+    Dim,
+    /// Heading of a column.
+    Heading,
+    /// Heading of the column that is sorted by.
+    SortedHeading,
+    /// The selected row.
+    Selected,
+    /// The one accent: what can be done, what is being shown.
+    Accent,
+    /// Something began.
+    New,
+    /// Something ends.
+    Ending,
+    /// Not as it should be.
+    Warning,
+    /// Broken, or a mistake.
+    Error,
+    /// A key to press.
+    Key,
+}
+
+/// A set of colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// The terminal's palette.
+    #[default]
+    Palette,
+    /// Blue and orange tones instead of green and red.
+    ColourBlind,
+    /// No colour at all (`NO_COLOR`).
+    Monochrome,
+}
+
+impl Theme {
+    /// How a role looks.
+    #[must_use]
+    pub fn style(self, role: Role) -> Style {
+        let shape = shape(role);
+        match self.colour(role) {
+            Some(colour) => shape.fg(colour),
+            None => shape,
+        }
+    }
+
+    fn colour(self, role: Role) -> Option<Color> {
+        match (self, role) {
+            (Self::Monochrome, _) => None,
+            (_, Role::Accent | Role::SortedHeading | Role::Key) => Some(Color::Cyan),
+            (Self::Palette, Role::New) => Some(Color::Green),
+            (Self::Palette, Role::Warning) => Some(Color::Magenta),
+            (Self::Palette, Role::Error) => Some(Color::Red),
+            (Self::ColourBlind, Role::New) => Some(Color::Blue),
+            (Self::ColourBlind, Role::Warning | Role::Error) => Some(Color::Yellow),
+            _ => None,
+        }
+    }
+}
+
+fn shape(role: Role) -> Style {
+    let style = Style::new();
+    match role {
+        Role::Title | Role::Warning | Role::Error | Role::Key => style.add_modifier(Modifier::BOLD),
+        Role::Heading => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        Role::SortedHeading => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        Role::Label | Role::Dim | Role::Ending => style.add_modifier(Modifier::DIM),
+        Role::Selected => style.add_modifier(Modifier::REVERSED),
+        Role::Text | Role::Accent | Role::New => style,
+    }
+}

@@ -1,0 +1,18 @@
+//! The terminal front end: the only room that knows ratatui.
+//!
+//! Order of the way: a key becomes an [`action::Action`] through [`bindings`]; [`app::App`] changes
+//! itself and asks for effects; its state becomes a [`screen::Screen`], plain data; [`draw`] puts
+//! that on a buffer. Only the event loop and the terminal guard touch the world.
+
+pub mod action;
+pub mod bindings;
+pub mod draw;
+pub mod format;
+pub mod glyphs;
+pub mod hangup;
+pub mod key;
+pub mod prompt;
+pub mod screen;
+pub mod svg;
+pub mod terminal;
+pub mod theme;

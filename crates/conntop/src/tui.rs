@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod bindings;
+pub mod details;
 pub mod draw;
 pub mod format;
 pub mod glyphs;

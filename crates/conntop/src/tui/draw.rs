@@ -80,6 +80,18 @@ impl Areas {
             footer: next(footer),
         }
     }
+
+    /// Where layers lie.
+    #[must_use]
+    pub fn layer(&self) -> Rect {
+        self.heading.union(self.body)
+    }
+
+    /// Lines of a scrolling text that fit there.
+    #[must_use]
+    pub fn text_lines(&self) -> usize {
+        usize::from(self.layer().height.saturating_sub(1))
+    }
 }
 
 /// Lines that the filter takes on the screen.
@@ -115,8 +127,7 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     table::headings(&mut canvas, areas.heading, &screen.table);
     table::rows(&mut canvas, areas.body, &screen.table);
     if let Some(layer) = &screen.layer {
-        let whole = areas.heading.union(areas.body);
-        layers::draw(&mut canvas, whole, layer);
+        layers::draw(&mut canvas, areas.layer(), layer);
     }
     footer(&mut canvas, areas.footer, &screen.footer);
     glyphs::sanitize(canvas.buffer, look.charset);

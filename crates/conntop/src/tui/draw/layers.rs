@@ -37,12 +37,6 @@ fn text(canvas: &mut Canvas<'_>, area: Rect, title: &str, lines: &[Spans], top: 
     }
 }
 
-/// Lines of a text layer that fit.
-#[must_use]
-pub(crate) fn text_room(area: Rect) -> usize {
-    usize::from(area.height.saturating_sub(1))
-}
-
 fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: usize) {
     let widest = items.iter().map(|item| width(item)).max().unwrap_or(0).max(width(title));
     let lines = u16::try_from(items.len()).unwrap_or(u16::MAX);

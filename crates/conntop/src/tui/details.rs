@@ -1,0 +1,178 @@
+//! Everything about one flow, in words. Pure: from the flow, the moment and nothing else.
+//!
+//! What is not known is `n/a`, never 0; what the kernel shortens to a bit is a word here.
+
+mod facts;
+
+use conntop_proto::flow::{BootMillis, Counters, EndReason, FlowRow};
+use conntop_proto::tuple::{L4, Tuple};
+
+use self::facts::{duration, endpoint, labels, state_word, status_words, timestamp};
+use super::format::grouped;
+use super::glyphs::DOT;
+use super::screen::{Span, Spans};
+use super::theme::Role;
+
+/// Columns of the screen that the labels take.
+const LABEL: usize = 11;
+
+/// A flow and what is known beside its row.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The flow.
+    pub row: &'a FlowRow,
+    /// The moment that is shown, by the collector's clock.
+    pub now: BootMillis,
+    /// Milliseconds since 1970 at the collector's boot, when its wall clock is known.
+    pub boot_wall_ms: Option<u64>,
+    /// Rates of the original and of the reply direction, formatted.
+    pub rates: Option<(String, String)>,
+    /// Where the flow goes as seen from the local end (`in`, `out`, `internal`, `transit`).
+    pub direction: Option<String>,
+    /// When and why it ended, and the kernel's stop time in microseconds since 1970.
+    pub ended: Option<(BootMillis, EndReason, Option<u64>)>,
+}
+
+/// Heading of the details.
+#[must_use]
+pub fn title(row: &FlowRow) -> String {
+    format!("Flow  {}", tuple(&row.identity.orig))
+}
+
+/// The lines below it.
+#[must_use]
+pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
+    let row = subject.row;
+    let id = &row.identity;
+    let mut out = vec![
+        known("state", format!("{} {DOT} {}", state_word(row.state.state), status_words(row))),
+        known("original", tuple(&id.orig)),
+        maybe("", row.traffic.orig.map(counters)),
+        known("reply", tuple(&id.reply)),
+        maybe("", row.traffic.reply.map(counters)),
+    ];
+    for (index, sentence) in (0..).zip(nat(&id.orig, &id.reply)) {
+        out.push(known(if index == 0 { "NAT" } else { "" }, sentence));
+    }
+    let rates = subject.rates.as_ref();
+    out.push(maybe("rates", rates.map(|(o, r)| format!("{o} original, {r} reply"))));
+    out.push(maybe("direction", subject.direction.clone()));
+    out.push(known("age", age(subject)));
+    match subject.ended {
+        Some(end) => out.push(known("ended", ended(subject, end))),
+        None => out.push(maybe("timeout", timeout(subject))),
+    }
+    out.push(known("mark", format!("{0} (0x{0:x})", row.meta.mark)));
+    out.push(known("zone", zone(id.zone, id.reply_zone)));
+    out.push(known("labels", row.meta.labels.map_or_else(|| "none".into(), labels)));
+    out.push(known("helper", row.meta.helper.as_deref().unwrap_or("none").to_owned()));
+    if let Some(master) = &id.master {
+        out.push(known("belongs to", tuple(master)));
+    }
+    out.push(maybe("kernel id", id.ct_id.map(|id| id.to_string())));
+    if row.traffic.resets > 0 {
+        let times = row.traffic.resets;
+        out.push(known("resets", format!("somebody zeroed the counters {times} times; added up")));
+    }
+    if row.traffic.orig.is_some() {
+        let ago = duration(subject.now.since(row.traffic.sampled));
+        out.push(known("read", format!("{ago} ago from the kernel")));
+    }
+    out
+}
+
+fn known(label: &str, value: impl Into<String>) -> Spans {
+    vec![Span::new(format!("{label:<LABEL$} "), Role::Label), Span::new(value, Role::Text)]
+}
+
+fn maybe(label: &str, value: Option<String>) -> Spans {
+    match value {
+        Some(value) => known(label, value),
+        None => vec![Span::new(format!("{label:<LABEL$} "), Role::Label), Span::new("n/a", Role::Dim)],
+    }
+}
+
+fn tuple(tuple: &Tuple) -> String {
+    let proto = tuple.proto.name().map_or_else(|| tuple.proto.0.to_string(), str::to_owned);
+    let (src, dst, more) = match tuple.l4 {
+        L4::Ports { src, dst } => {
+            (endpoint(tuple.src, Some(src)), endpoint(tuple.dst, Some(dst)), String::new())
+        }
+        L4::Icmp { id, ty, code } => {
+            (endpoint(tuple.src, None), endpoint(tuple.dst, None), format!(" type {ty} code {code} id {id}"))
+        }
+        L4::None => (endpoint(tuple.src, None), endpoint(tuple.dst, None), String::new()),
+    };
+    format!("{proto} {src} → {dst}{more}")
+}
+
+fn counters(counters: Counters) -> String {
+    let Counters { packets, bytes } = counters;
+    format!("{} packets, {} bytes", grouped(packets), grouped(bytes))
+}
+
+/// What NAT does to the flow, one sentence each.
+fn nat(orig: &Tuple, reply: &Tuple) -> Vec<String> {
+    let plain = orig.inverse();
+    let mut out = Vec::new();
+    let (sport, dport) = ports(orig);
+    let (real_port, seen_port) = ports(reply);
+    if (reply.dst, seen_port) != (plain.dst, ports(&plain).1) {
+        let from = endpoint(orig.src, sport);
+        let to = endpoint(reply.dst, seen_port);
+        out.push(format!("source: {from} leaves as {to}"));
+    }
+    if (reply.src, real_port) != (plain.src, ports(&plain).0) {
+        let to = endpoint(orig.dst, dport);
+        let real = endpoint(reply.src, real_port);
+        out.push(format!("destination: {to} is really {real}"));
+    }
+    if out.is_empty() {
+        out.push("none, addresses and ports pass unchanged".to_owned());
+    }
+    out
+}
+
+fn ports(tuple: &Tuple) -> (Option<u16>, Option<u16>) {
+    match tuple.l4 {
+        L4::Ports { src, dst } => (Some(src), Some(dst)),
+        L4::Icmp { .. } | L4::None => (None, None),
+    }
+}
+
+fn age(subject: &Subject<'_>) -> String {
+    let id = &subject.row.identity;
+    let until = subject.ended.map_or(subject.now, |(at, ..)| at);
+    if let (Some(start), Some(boot)) = (id.start, subject.boot_wall_ms) {
+        let wall = boot.saturating_add(until.0);
+        let lived = duration(wall.saturating_sub(start / 1000));
+        return format!("{lived}, began {}", timestamp(start / 1000));
+    }
+    let seen = duration(until.since(id.first_seen));
+    if id.born { seen } else { format!("more than {seen} (was there before it was watched)") }
+}
+
+fn ended(subject: &Subject<'_>, (at, reason, stop): (BootMillis, EndReason, Option<u64>)) -> String {
+    let why = match reason {
+        EndReason::Destroyed => "the kernel removed it; these are its final counters",
+        EndReason::Missing => "it is no longer in the table; counters as last seen",
+        EndReason::Replaced => "a new flow took its place; counters as last seen",
+    };
+    let ago = duration(subject.now.since(at));
+    let stop = stop.map(|us| format!(" at {}", timestamp(us / 1000))).unwrap_or_default();
+    format!("{ago} ago{stop}: {why}")
+}
+
+fn timeout(subject: &Subject<'_>) -> Option<String> {
+    let expires = subject.row.traffic.expires?;
+    let left = duration(expires.since(subject.now));
+    Some(format!("expires in {left} if nothing more is seen"))
+}
+
+fn zone(orig: u16, reply: u16) -> String {
+    match (orig, reply) {
+        (0, 0) => "none".to_owned(),
+        (o, r) if o == r => o.to_string(),
+        (o, r) => format!("{o} original, {r} reply"),
+    }
+}

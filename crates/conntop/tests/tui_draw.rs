@@ -1,0 +1,156 @@
+//! Drawing at every size, in every mode, with the worst of texts.
+
+use conntop::tui::bindings::{self, BINDINGS, Context};
+use conntop::tui::draw::{self, Look};
+use conntop::tui::glyphs::Charset;
+use conntop::tui::key::Key;
+use conntop::tui::screen::{
+    Align, Caret, Column, FilterLine, Footer, Header, Layer, Order, Row, Screen, Span, Table,
+};
+use conntop::tui::theme::{Role, Theme};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+const HOSTILE: &str = "a\x1b]0;owned\x07\u{202e}b\u{200b}\r\n\u{9b}c 한국어 e\u{301} 👩‍👩‍👧";
+
+fn screens(text: &str) -> Vec<Screen> {
+    let cell = |role| Span::new(text, role);
+    let table = Table {
+        columns: (0..12)
+            .map(|n| Column {
+                title: text.to_owned(),
+                width: n * 3 + 1,
+                align: if n % 2 == 0 { Align::Left } else { Align::Right },
+                sorted: match n % 3 {
+                    0 => None,
+                    1 => Some(Order::Ascending),
+                    _ => Some(Order::Descending),
+                },
+            })
+            .collect(),
+        rows: (0..40)
+            .map(|n| Row { cells: vec![cell(Role::Text); 12], ghost: n % 3 == 0, selected: n == 5 })
+            .collect(),
+        empty: Vec::new(),
+    };
+    let base = Screen {
+        header: Header {
+            node: text.to_owned(),
+            source: text.to_owned(),
+            input: Some("84.2 Mbit/s".into()),
+            output: Some("9.10 Mbit/s".into()),
+            words: ("in", "out"),
+            history: (0..50).map(f64::from).collect(),
+            window: "2s".into(),
+            clock: Some("12:04:31".into()),
+            flows: 12_041,
+            max: Some(262_144),
+            begun: Some(132.0),
+            ended: Some(128.4),
+            abnormal: vec![cell(Role::Warning), cell(Role::Error)],
+        },
+        filter: None,
+        table,
+        layer: None,
+        footer: Footer { context: Context::Flows, state: Span::new("live", Role::Label) },
+    };
+    let with_filter = |cursor, error| Screen {
+        filter: Some(FilterLine {
+            label: "filter",
+            text: text.repeat(3),
+            cursor,
+            totals: vec![cell(Role::Label)],
+            error,
+        }),
+        ..base.clone()
+    };
+    let caret = |from, to| Some(Caret { from, to, message: text.to_owned() });
+    let with_layer = |layer| Screen { layer: Some(layer), ..base.clone() };
+    let lines = vec![vec![cell(Role::Label), cell(Role::Text)]; 30];
+    vec![
+        Screen {
+            table: Table { rows: Vec::new(), empty: lines.clone(), ..base.table.clone() },
+            ..base.clone()
+        },
+        Screen::default(),
+        with_filter(None, None),
+        with_filter(Some(7), None),
+        with_filter(Some(200), caret(3, 9)),
+        with_filter(Some(0), caret(180, 500)),
+        with_layer(Layer::Text { title: text.to_owned(), lines: lines.clone(), top: 3 }),
+        with_layer(Layer::Text { title: text.to_owned(), lines: lines.clone(), top: 900 }),
+        with_layer(Layer::Menu { title: text.to_owned(), items: vec![text.to_owned(); 30], at: 20 }),
+        with_layer(Layer::Dialog { title: text.to_owned(), text: lines }),
+        base,
+    ]
+}
+
+fn draw(screen: &Screen, look: Look, width: u16, height: u16) -> Buffer {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    let cursor = draw::draw(screen, look, area, &mut buffer);
+    assert!(cursor.is_none_or(|at| area.contains(at)), "cursor {cursor:?} outside {area:?}");
+    buffer
+}
+
+#[test]
+fn no_size_panics_and_nothing_dangerous_reaches_the_terminal() {
+    let screens = screens(HOSTILE);
+    let widths = (1..=40).chain([59, 60, 79, 80, 81, 120, 200, 220]);
+    for width in widths {
+        for height in (1..=12).chain([24, 25, 40, 70]) {
+            for screen in &screens {
+                for charset in [Charset::Unicode, Charset::Ascii] {
+                    let look = Look { theme: Theme::Palette, charset };
+                    let buffer = draw(screen, look, width, height);
+                    for cell in &buffer.content {
+                        let bad = |ch: char| {
+                            ch.is_control()
+                                || matches!(ch, '\u{200b}' | '\u{202e}')
+                                || (charset == Charset::Ascii && !ch.is_ascii())
+                        };
+                        assert!(!cell.symbol().chars().any(bad), "{:?} at {width}x{height}", cell.symbol());
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn monochrome_has_no_colour() {
+    let look = Look { theme: Theme::Monochrome, charset: Charset::Unicode };
+    for screen in screens("text") {
+        for cell in &draw(&screen, look, 100, 30).content {
+            assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
+        }
+    }
+}
+
+#[test]
+fn no_key_has_two_meanings_in_one_place() {
+    for context in Context::ALL {
+        let mut seen: Vec<(Key, &str)> = Vec::new();
+        for binding in BINDINGS.iter().filter(|b| b.contexts.contains(context)) {
+            for key in binding.keys {
+                let twice = seen.iter().find(|(k, _)| k == key);
+                assert!(twice.is_none(), "{context:?} {key}: {twice:?} and {}", binding.help);
+                seen.push((*key, binding.help));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_is_named_and_found_by_its_name() {
+    for binding in BINDINGS {
+        assert!(!binding.help.is_empty());
+        for key in binding.keys {
+            assert_eq!(Key::parse(&key.to_string()), Some(*key), "{key}");
+            for context in binding.contexts {
+                assert_eq!(bindings::dispatch(*context, *key), Some(binding.action.clone()));
+            }
+        }
+    }
+}

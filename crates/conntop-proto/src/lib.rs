@@ -3,14 +3,17 @@
 //!
 //! Order of reading: [`tuple`] and [`flow`] are the vocabulary; [`columns`] lays many flows out as
 //! arrays per field and [`delta`] back as rows; [`message`] is what goes over the wire; [`limits`] bounds
-//! it and [`text`] makes what it carries harmless.
+//! it, [`codec`] turns it into bytes and back, and [`text`] makes what it carries harmless.
 #![forbid(unsafe_code)]
 
+pub mod codec;
 pub mod columns;
 pub mod delta;
 pub mod flow;
 pub mod limits;
 pub mod message;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod text;
 pub mod tuple;
 

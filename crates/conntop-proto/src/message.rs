@@ -3,6 +3,8 @@
 //! Order on a connection: server `hello`, client `hello` (which subscribes), then from the server
 //! `host`, `reset` unless the client resumed, deltas until `synced`, one delta a tick from then on.
 
+mod sanitize;
+
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, TrafficChanges};

@@ -1,3 +1,16 @@
+//! conntop: every connection of a Linux machine or router, live.
+//!
+//! Data takes one way: a [`source`] yields events, the [`engine`] applies them to its [`mirror`],
+//! and front ends (the screen [`tui`], `list`, `watch`) read that. None of them knows where the
+//! data came from.
 #![forbid(unsafe_code)]
-//! conntop
+
+// From where the data comes, and what holds it.
+pub mod engine;
+pub mod mirror;
+pub mod source;
+
+// How flows are read.
+
+// Front ends.
 pub mod tui;

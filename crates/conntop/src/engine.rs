@@ -1,0 +1,209 @@
+//! All that a front end reads: the mirror, the state of the connection, the facts about the kernel.
+//! Changed only by [`Engine::apply`]; time is an argument.
+
+mod notice;
+
+use std::time::{Duration, Instant};
+
+use conntop_proto::flow::BootMillis;
+use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
+
+use crate::mirror::{Limits, Mirror, MirrorError};
+use crate::source::{SourceEnd, SourceEvent};
+
+pub use self::notice::{Notice, NoticeKind};
+
+/// State of the way to the collector.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// No hello yet.
+    #[default]
+    Connecting,
+    /// Messages come.
+    Live,
+    /// Lost; what is shown is as old as `since`.
+    Stale {
+        /// What happened.
+        cause: String,
+        /// When it was noticed.
+        since: Instant,
+        /// When the next attempt begins.
+        retry_at: Instant,
+    },
+    /// Over.
+    Ended(SourceEnd),
+}
+
+/// The state behind every front end.
+pub struct Engine {
+    mirror: Mirror,
+    connection: Connection,
+    hello: Option<Box<ServerHello>>,
+    host: Host,
+    table: Option<TableStats>,
+    lost: Option<Lost>,
+    bye: Option<Bye>,
+    clock: Option<(BootMillis, Instant)>,
+    generation: u64,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Engine {
+    /// An engine that has heard nothing yet.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            mirror: Mirror::new(limits),
+            connection: Connection::default(),
+            hello: None,
+            host: Host::default(),
+            table: None,
+            lost: None,
+            bye: None,
+            clock: None,
+            generation: 0,
+        }
+    }
+
+    /// Takes in what the source told at `now`.
+    ///
+    /// # Errors
+    /// When a message contradicts itself; the source is not to be trusted any more.
+    pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
+        self.generation += 1;
+        match event {
+            SourceEvent::Connected(hello) => {
+                self.tick(hello.clock.boot, now);
+                self.hello = Some(hello);
+                self.connection = Connection::Live;
+            }
+            SourceEvent::Messages(messages) => {
+                for message in messages.as_slice() {
+                    self.message(message, now)?;
+                }
+            }
+            SourceEvent::Stale { cause, retry_in } => {
+                let since = match self.connection {
+                    Connection::Stale { since, .. } => since,
+                    _ => now,
+                };
+                self.connection = Connection::Stale { cause, since, retry_at: now + retry_in };
+            }
+            SourceEvent::Ended(end) => self.connection = Connection::Ended(end),
+        }
+        Ok(())
+    }
+
+    /// Changes whenever anything that can be read here has changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.wrapping_add(self.mirror.generation())
+    }
+
+    /// The flows.
+    #[must_use]
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// Wishes another window for the rates: 2, 10 or 40 seconds.
+    pub fn set_window(&mut self, length: Duration) {
+        self.mirror.set_window(length);
+    }
+
+    /// State of the way to the collector.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The latest hello.
+    #[must_use]
+    pub fn hello(&self) -> Option<&ServerHello> {
+        self.hello.as_deref()
+    }
+
+    /// What the collector's kernel gives.
+    #[must_use]
+    pub fn kernel(&self) -> Option<&KernelFacts> {
+        self.hello().map(|hello| &hello.kernel)
+    }
+
+    /// The collector's addresses, networks and interfaces.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The kernel's table as a whole.
+    #[must_use]
+    pub fn table(&self) -> Option<&TableStats> {
+        self.table.as_ref()
+    }
+
+    /// Events that the kernel could not deliver.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Lost> {
+        self.lost.as_ref()
+    }
+
+    /// Why the server closed the latest connection, if it said so.
+    #[must_use]
+    pub fn bye(&self) -> Option<&Bye> {
+        self.bye.as_ref()
+    }
+
+    /// The collector's clock at `now`, from its latest message and the time since then; stands still
+    /// while the connection is not live.
+    #[must_use]
+    pub fn collector_time(&self, now: Instant) -> BootMillis {
+        let Some((boot, heard)) = self.clock else { return BootMillis(0) };
+        let until = match &self.connection {
+            Connection::Stale { since, .. } => (*since).min(now),
+            Connection::Ended(_) => heard,
+            _ => now,
+        };
+        let passed = until.saturating_duration_since(heard).as_millis();
+        BootMillis(boot.0.saturating_add(u64::try_from(passed).unwrap_or(0)))
+    }
+
+    /// Microseconds since 1970 by the collector's wall clock at a time of its own; `None` before the
+    /// first hello.
+    #[must_use]
+    pub fn wall_micros(&self, at: BootMillis) -> Option<u64> {
+        let Clock { boot, wall_ms } = self.hello()?.clock;
+        let millis = wall_ms.saturating_add(at.0).checked_sub(boot.0)?;
+        millis.checked_mul(1000)
+    }
+
+    /// What a person has to know to read the rest right, most important first.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice> {
+        notice::notices(self)
+    }
+
+    fn message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
+        match message {
+            ServerMessage::Hello(hello) => self.hello = Some(hello.clone()),
+            ServerMessage::Host(host) => self.host = host.clone(),
+            ServerMessage::Delta(delta) => self.tick(delta.at, now),
+            ServerMessage::Table(table) => self.table = Some(*table),
+            ServerMessage::Lost(lost) => self.lost = Some(*lost),
+            ServerMessage::Bye(bye) => self.bye = Some(bye.clone()),
+            ServerMessage::Reset(_)
+            | ServerMessage::Synced(_)
+            | ServerMessage::Ping(_)
+            | ServerMessage::Pong(_) => {}
+        }
+        self.mirror.apply(message)
+    }
+
+    fn tick(&mut self, boot: BootMillis, now: Instant) {
+        self.clock = Some((boot, now));
+    }
+}

@@ -1,0 +1,436 @@
+//! The client's copy of the collector's table, made by applying messages in order.
+//!
+//! Applying is idempotent: values are absolute, a row of a known id replaces it, the end of an
+//! unknown flow is nothing. A `reset` is mark and sweep: what was there stays visible until
+//! `synced`, then flows that were not sent again are dropped; the screen is never blank. When a
+//! reset brings a new epoch, ids mean other flows, so old flows are recognized by their tuple.
+//!
+//! Bounded: at most [`Limits::flows`] flows (then [`Mirror::truncated`]), at most
+//! [`Limits::ended`] ended ones for [`Limits::ghost`]. Local sessions, remote ones and recordings
+//! end in the same mirror.
+
+mod ended;
+mod flow;
+mod ledger;
+mod rate;
+mod slab;
+
+use std::time::Duration;
+
+use conntop_proto::columns::ColumnsError;
+use conntop_proto::flow::{BootMillis, FlowId, FlowRow, TrafficRow};
+use conntop_proto::message::{Delta, Pass, Reset, Resume, ServerMessage};
+use conntop_proto::tuple::Tuple;
+use hashbrown::HashMap;
+
+use self::ended::Ended;
+pub use self::ended::EndedFlow;
+pub use self::flow::Flow;
+pub use self::ledger::{Class, Ledger};
+use self::rate::{History, Passes, per_second};
+pub use self::rate::{Rates, Window};
+use self::slab::Slab;
+pub use self::slab::Slot;
+
+/// How much a mirror may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Live flows; the rest of the table is not shown and [`Mirror::truncated`] says so.
+    pub flows: usize,
+    /// Ended flows; the oldest go first.
+    pub ended: usize,
+    /// How long ended flows stay.
+    pub ghost: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { flows: 1_000_000, ended: 20_000, ghost: Duration::from_secs(10) }
+    }
+}
+
+/// A message that contradicts itself; the connection is not to be trusted any more.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// Columns of a delta do not fit together.
+    #[error("delta at cursor {cursor}: {source}")]
+    Columns {
+        /// Cursor of the delta.
+        cursor: u64,
+        /// What is wrong.
+        source: ColumnsError,
+    },
+}
+
+/// Where the stream stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Epoch of the collector's table; `None` before the first hello.
+    pub epoch: Option<u64>,
+    /// Cursor of the latest delta.
+    pub cursor: u64,
+    /// Whether nothing was pending after it.
+    pub in_step: bool,
+    /// Whether the first full transfer (since the latest reset) is complete.
+    pub synced: bool,
+    /// When the latest delta was made.
+    pub at: BootMillis,
+    /// The pass over the kernel's table that it belongs to.
+    pub pass: Pass,
+}
+
+/// Decides how a flow counts in the header, by its two tuples.
+pub type Classify = Box<dyn Fn(&Tuple, &Tuple) -> Class + Send>;
+
+/// The client's copy of the collector's table.
+pub struct Mirror {
+    limits: Limits,
+    flows: Slab,
+    ended: Ended,
+    active: Vec<Slot>,
+    passes: Passes,
+    ledger: Ledger,
+    classify: Classify,
+    position: Position,
+    resume: Option<Resume>,
+    stamp: u32,
+    /// Flows of an earlier epoch by zone and original tuple, until `synced`.
+    orphans: HashMap<(u16, Tuple), Slot>,
+    truncated: bool,
+    generation: u64,
+}
+
+impl Default for Mirror {
+    fn default() -> Self {
+        Self::new(Limits::default())
+    }
+}
+
+impl Mirror {
+    /// An empty mirror.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            flows: Slab::default(),
+            ended: Ended::default(),
+            active: Vec::new(),
+            passes: Passes::default(),
+            ledger: Ledger::default(),
+            classify: Box::new(|_, _| Class::Transit),
+            position: Position::default(),
+            resume: None,
+            stamp: 0,
+            orphans: HashMap::new(),
+            truncated: false,
+            generation: 0,
+        }
+    }
+
+    /// Applies the next message of the stream. Messages that say nothing about flows are ignored.
+    ///
+    /// # Errors
+    /// When the message contradicts itself. The mirror is unchanged then.
+    pub fn apply(&mut self, message: &ServerMessage) -> Result<(), MirrorError> {
+        match message {
+            ServerMessage::Hello(hello) => {
+                self.position.epoch.get_or_insert(hello.epoch);
+            }
+            ServerMessage::Reset(reset) => self.reset(reset),
+            ServerMessage::Delta(delta) => self.delta(delta)?,
+            ServerMessage::Synced(_) => self.synced(),
+            _ => return Ok(()),
+        }
+        self.generation += 1;
+        Ok(())
+    }
+
+    /// Changes whenever anything that can be read here has changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// How many flows are live.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether there is no live flow.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Live flows with their slots, in the order of the slots.
+    pub fn flows(&self) -> impl Iterator<Item = (Slot, &Flow)> {
+        self.flows.iter()
+    }
+
+    /// Slots are below this number.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.flows.slots()
+    }
+
+    /// The flow in a slot.
+    #[must_use]
+    pub fn at(&self, slot: Slot) -> Option<&Flow> {
+        self.flows.at(slot)
+    }
+
+    /// The slot of a live flow.
+    #[must_use]
+    pub fn find(&self, id: FlowId) -> Option<Slot> {
+        self.flows.find(id)
+    }
+
+    /// A live flow.
+    #[must_use]
+    pub fn get(&self, id: FlowId) -> Option<&Flow> {
+        self.at(self.find(id)?)
+    }
+
+    /// Flows that ended within [`Limits::ghost`], in the order in which they did.
+    pub fn ended(&self) -> impl DoubleEndedIterator<Item = &EndedFlow> {
+        self.ended.iter()
+    }
+
+    /// Flows that were seen to begin and to end since the mirror began, as (new, ended).
+    #[must_use]
+    pub fn turnover(&self) -> (u64, u64) {
+        self.ended.turnover()
+    }
+
+    /// Rates of a flow in the common window; `None` when not known: not accounted, one sample only,
+    /// no two passes yet.
+    #[must_use]
+    pub fn rates(&self, flow: &Flow) -> Option<Rates> {
+        self.passes.rates(flow)
+    }
+
+    /// The window that all rates refer to; `None` before two passes are complete.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        self.passes.window()
+    }
+
+    /// Wishes another length for the window: 2, 10 or 40 seconds.
+    pub fn set_window(&mut self, length: Duration) {
+        self.passes.set_window(length);
+        self.generation += 1;
+    }
+
+    /// Bytes per second of all flows together in the common window, ended ones included.
+    #[must_use]
+    pub fn total_rates(&self) -> Option<Ledger> {
+        let (volume, millis) = self.passes.volume()?;
+        Some(volume.zip(&volume, |bytes, _| per_second(bytes, millis)))
+    }
+
+    /// Bytes of all flows together since the mirror began to look.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Where the stream stands.
+    #[must_use]
+    pub fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// Where a new connection can go on, if there is such a point.
+    #[must_use]
+    pub fn resume(&self) -> Option<Resume> {
+        self.resume
+    }
+
+    /// Whether flows were left out because of [`Limits::flows`].
+    #[must_use]
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Sets how flows count in the header from now on.
+    pub fn set_classify(&mut self, classify: Classify) {
+        self.classify = classify;
+        self.generation += 1;
+    }
+
+    fn reset(&mut self, reset: &Reset) {
+        self.stamp = self.stamp.wrapping_add(1);
+        self.resume = None;
+        self.truncated = false;
+        if self.position.epoch.replace(reset.epoch) != Some(reset.epoch) {
+            self.flows.forget_ids();
+            let keys = self.flows.iter().map(|(slot, flow)| ((flow.zone(), *flow.orig()), slot));
+            self.orphans = keys.collect();
+            // The clock may be another machine's.
+            self.passes.clear();
+            self.ended.clear();
+        }
+        self.position.synced = false;
+        self.position.in_step = false;
+    }
+
+    fn synced(&mut self) {
+        let stamp = self.stamp;
+        let gone: Vec<Slot> =
+            self.flows.iter().filter(|(_, flow)| flow.stamp != stamp).map(|(slot, _)| slot).collect();
+        for slot in gone {
+            self.flows.remove(slot);
+        }
+        self.orphans = HashMap::new();
+        self.position.synced = true;
+        self.note_resume();
+    }
+
+    fn delta(&mut self, delta: &Delta) -> Result<(), MirrorError> {
+        let rows = delta.rows().map_err(|source| MirrorError::Columns { cursor: delta.cursor, source })?;
+        for row in rows.ended {
+            self.end(row);
+        }
+        for row in rows.new {
+            self.upsert(row);
+        }
+        for (id, row) in rows.state {
+            if let Some(flow) = self.flows.find(id).and_then(|slot| self.flows.at_mut(slot)) {
+                flow.set_state(row);
+            }
+        }
+        for (id, row) in rows.traffic {
+            if let Some(slot) = self.flows.find(id) {
+                self.traffic(slot, &row);
+            }
+        }
+        for (id, row) in rows.meta {
+            if let Some(flow) = self.flows.find(id).and_then(|slot| self.flows.at_mut(slot)) {
+                flow.set_meta(row);
+            }
+        }
+        self.position.cursor = delta.cursor;
+        self.position.in_step = delta.in_step;
+        self.position.at = delta.at;
+        self.position.pass = delta.pass;
+        self.note_resume();
+        if delta.in_step && self.passes.note(&delta.pass, delta.at, self.ledger) {
+            self.rest();
+        }
+        self.ended.expire(delta.at, &self.limits);
+        Ok(())
+    }
+
+    fn note_resume(&mut self) {
+        let Position { epoch, cursor, in_step, synced, .. } = self.position;
+        if synced && in_step {
+            self.resume = epoch.map(|epoch| Resume { epoch, cursor });
+        }
+    }
+
+    fn upsert(&mut self, row: FlowRow) {
+        let id = row.identity.id;
+        if let Some(slot) = self.flows.find(id) {
+            self.traffic(slot, &row.traffic);
+            let Some(old) = self.flows.at_mut(slot) else { return };
+            let history = old.history.take();
+            *old = Flow::from_row(row);
+            old.history = history;
+            old.stamp = self.stamp;
+            return;
+        }
+        let mut flow = Flow::from_row(row);
+        flow.stamp = self.stamp;
+        if let Some(slot) = self.orphans.remove(&(flow.zone(), *flow.orig())) {
+            self.flows.succeed(slot, flow);
+            return;
+        }
+        if self.flows.len() >= self.limits.flows {
+            self.truncated = true;
+            return;
+        }
+        if flow.born() {
+            self.ended.count_new();
+            self.account(&flow, &TrafficRow::default(), &flow.traffic());
+        }
+        let _slot = self.flows.insert(flow);
+    }
+
+    fn traffic(&mut self, slot: Slot, row: &TrafficRow) {
+        let Some(flow) = self.flows.at_mut(slot) else { return };
+        let before = flow.traffic();
+        if before == *row {
+            return;
+        }
+        if (before.orig, before.reply) == (row.orig, row.reply) && flow.history.is_none() {
+            flow.set_traffic(row);
+            return;
+        }
+        let mut history = flow.history.take().unwrap_or_else(|| {
+            self.active.push(slot);
+            Box::new(History::begin(flow))
+        });
+        flow.set_traffic(row);
+        history.push(flow, &self.passes);
+        flow.history = Some(history);
+        if let Some(flow) = self.flows.at(slot) {
+            let class = (self.classify)(flow.orig(), flow.reply());
+            let born = flow.born();
+            let (orig, reply) = growth(&before, row, born);
+            self.ledger.add(class, orig, reply);
+        }
+    }
+
+    fn end(&mut self, row: conntop_proto::delta::EndedRow) {
+        let known = self.flows.find(row.id);
+        if let Some(slot) = known.filter(|_| row.traffic.orig.is_some()) {
+            self.traffic(slot, &row.traffic);
+        }
+        let flow = match (known.and_then(|slot| self.flows.remove(slot)), row.short) {
+            (Some(flow), _) => flow,
+            (None, Some(short)) => {
+                let flow = Flow::from_row(*short);
+                if self.ended.knows(flow.id()) {
+                    return;
+                }
+                self.ended.count_new();
+                self.account(&flow, &TrafficRow::default(), &flow.traffic());
+                flow
+            }
+            (None, None) => return,
+        };
+        self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
+    }
+
+    fn account(&mut self, flow: &Flow, before: &TrafficRow, after: &TrafficRow) {
+        let (orig, reply) = growth(before, after, flow.born());
+        self.ledger.add((self.classify)(flow.orig(), flow.reply()), orig, reply);
+    }
+
+    /// Flows that are idle in every window keep no samples.
+    fn rest(&mut self) {
+        let horizon = self.passes.horizon();
+        let flows = &mut self.flows;
+        self.active.sort_unstable();
+        self.active.dedup();
+        self.active.retain(|&slot| {
+            let Some(flow) = flows.at_mut(slot) else { return false };
+            if flow.history.is_some() && flow.sampled() < horizon {
+                flow.history = None;
+            }
+            flow.history.is_some()
+        });
+    }
+}
+
+/// Bytes that came between two readings; nothing when the first reading of a flow that was found in
+/// the table says only what it carried before.
+fn growth(before: &TrafficRow, after: &TrafficRow, born: bool) -> (u64, u64) {
+    let Some((orig, reply)) = after.orig.zip(after.reply) else { return (0, 0) };
+    match before.orig.zip(before.reply) {
+        Some((o, r)) => (orig.bytes.saturating_sub(o.bytes), reply.bytes.saturating_sub(r.bytes)),
+        None if born => (orig.bytes, reply.bytes),
+        None => (0, 0),
+    }
+}

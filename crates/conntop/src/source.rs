@@ -1,0 +1,136 @@
+//! Where the messages come from: this machine's collector in the same process, a conntopd
+//! elsewhere, or a recording. All yield the same events through one bounded channel, so nothing
+//! behind it knows the difference.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conntop_proto::columns::Ids;
+use conntop_proto::message::{Resume, ServerHello, ServerMessage, Subscribe};
+use tokio::sync::mpsc;
+
+/// Events that may wait for the front end; the source stops reading when there are more.
+pub const EVENT_QUEUE: usize = 8;
+/// Requests of the front end that may wait for the source.
+pub const REQUEST_QUEUE: usize = 16;
+
+/// What a source tells.
+#[derive(Clone, Debug)]
+pub enum SourceEvent {
+    /// The stream begins, or goes on after a lost connection.
+    Connected(Box<ServerHello>),
+    /// The next messages of the stream, in order.
+    Messages(Messages),
+    /// The connection is lost; what is shown is stale.
+    Stale {
+        /// What happened, for people.
+        cause: String,
+        /// When the next attempt begins.
+        retry_in: Duration,
+    },
+    /// No more events will come.
+    Ended(SourceEnd),
+}
+
+/// Messages, shared with other clients of the same process where there are any.
+#[derive(Clone)]
+pub struct Messages(Arc<dyn AsRef<[ServerMessage]> + Send + Sync>);
+
+impl Messages {
+    /// Messages of anything that holds some.
+    pub fn new(messages: impl AsRef<[ServerMessage]> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(messages))
+    }
+
+    /// The messages in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[ServerMessage] {
+        (*self.0).as_ref()
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+/// Why a source has no more events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceEnd {
+    /// The recording is over.
+    Finished,
+    /// It cannot go on; trying again would not help.
+    Failed(SourceError),
+}
+
+/// Why a source cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct SourceError {
+    /// For programs.
+    pub kind: SourceErrorKind,
+    /// For people: what happened and what to do.
+    pub text: String,
+}
+
+/// Why a source cannot go on, for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceErrorKind {
+    /// A capability is missing.
+    Permission,
+    /// The other side broke the protocol or speaks another version.
+    Protocol,
+    /// The connection is lost and will not come back.
+    Lost,
+    /// The configuration is refused.
+    Config,
+    /// Anything else.
+    Other,
+}
+
+/// What a front end may ask of a source.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Another subscription.
+    Subscribe(Subscribe),
+    /// Flows on the screen.
+    Focus(Ids),
+    /// Stop or resume delivery to this client.
+    Pause(bool),
+    /// Where to go on when the connection is lost.
+    Reached(Option<Resume>),
+}
+
+/// A running source. Dropping it ends it.
+#[derive(Debug)]
+pub struct Source {
+    events: mpsc::Receiver<SourceEvent>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Source {
+    /// The next event; `None` when the source is gone.
+    pub async fn next(&mut self) -> Option<SourceEvent> {
+        self.events.recv().await
+    }
+
+    /// The next event if there is one already.
+    pub fn try_next(&mut self) -> Option<SourceEvent> {
+        self.events.try_recv().ok()
+    }
+
+    /// Asks for something; a request that finds no room is dropped, for a later one replaces it.
+    pub fn request(&self, request: Request) {
+        let _full_or_gone = self.requests.try_send(request);
+    }
+
+    /// Both ends of a source: the one that a front end holds, and the one that feeds it.
+    #[must_use]
+    pub fn pair() -> (Self, mpsc::Sender<SourceEvent>, mpsc::Receiver<Request>) {
+        let (events_in, events) = mpsc::channel(EVENT_QUEUE);
+        let (requests, requests_out) = mpsc::channel(REQUEST_QUEUE);
+        (Self { events, requests }, events_in, requests_out)
+    }
+}

@@ -1,2 +1,4 @@
 #![forbid(unsafe_code)]
 //! conntopd
+pub mod args;
+pub mod facts;

@@ -1,0 +1,413 @@
+//! The command line. [`OPTIONS`] is the one table that parsing, `--help` and the manual come from;
+//! a test compares the manual with it.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use conntop_proto::DEFAULT_PORT;
+use nfnetlink::netns::Netns;
+
+/// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
+pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
+/// Longest interval: beyond it a client could not tell a quiet server from a dead one.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(60);
+/// Interval unless told otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+/// Smallest event buffer: below it a burst of a hundred flows is lost.
+pub const MIN_EVENT_BUFFER: u64 = 128 << 10;
+/// Largest event buffer; the kernel doubles it.
+pub const MAX_EVENT_BUFFER: u64 = 1 << 30;
+/// Connections at once unless told otherwise.
+pub const DEFAULT_MAX_CLIENTS: usize = 128;
+/// Most that `--max-clients` takes; each may cost a file descriptor and 256 KiB.
+pub const MAX_MAX_CLIENTS: usize = 10_000;
+/// Longest `--name`, as the protocol's other names.
+pub const MAX_NAME: usize = 255;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run the daemon.
+    Run(Box<Settings>),
+    /// Print [`help`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// How the daemon is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// TCP addresses to listen on.
+    pub listen: Vec<Listen>,
+    /// Path of a unix socket to listen on.
+    pub unix: Option<PathBuf>,
+    /// Time between two deltas, and between two passes over the table.
+    pub interval: Duration,
+    /// Bytes to ask for the event socket's buffer; `None` leaves it to the collector.
+    pub event_buffer: Option<u64>,
+    /// Whether to subscribe to the kernel's events.
+    pub events: Events,
+    /// Namespace to watch; `None` is the one that the daemon was started in.
+    pub netns: Option<Netns>,
+    /// Name shown to clients; `None` is the host's.
+    pub name: Option<String>,
+    /// Connections at once.
+    pub max_clients: usize,
+}
+
+/// One TCP address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where.
+    pub address: SocketAddr,
+    /// Whether the daemon starts without it, when the machine lacks the address family.
+    pub need: Need,
+}
+
+/// Whether a listening address may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// It was asked for.
+    Required,
+    /// It is a default: [::1] is missing on a machine without IPv6.
+    IfPossible,
+}
+
+/// Whether to listen to events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Events {
+    /// New and ended flows are known at once.
+    Listen,
+    /// Passes only: cheaper for a router with very many short flows, which are then missed.
+    Off,
+}
+
+/// What is wrong with the command line.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// No such option.
+    #[error("unknown option {0}")]
+    Unknown(String),
+    /// A word that belongs to no option.
+    #[error("unexpected argument {0:?}")]
+    Unexpected(String),
+    /// An option without its value, or with one too many.
+    #[error("{0}")]
+    Syntax(String),
+    /// A value that does not fit.
+    #[error("--{option} {value:?}: {expected}")]
+    Value {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+/// One option.
+#[derive(Debug)]
+pub struct OptionHelp {
+    id: Id,
+    /// Name without dashes.
+    pub long: &'static str,
+    /// Letter without dash.
+    pub short: Option<char>,
+    /// Placeholder of its value; empty when it takes none.
+    pub value: &'static str,
+    /// What it does, in lines that fit into 80 columns beside the names.
+    pub help: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Id {
+    Listen,
+    ListenAny,
+    Unix,
+    Port,
+    Interval,
+    EventBuffer,
+    NoEvents,
+    NetNs,
+    Name,
+    MaxClients,
+    Help,
+    Version,
+}
+
+macro_rules! options {
+    ($($id:ident $long:literal $short:expr, $value:literal, $help:literal;)*) => {
+        &[$(OptionHelp { id: Id::$id, long: $long, short: $short, value: $value, help: $help },)*]
+    };
+}
+
+/// Every option, in the order of the help.
+pub const OPTIONS: &[OptionHelp] = options! {
+    Listen "listen" None, "ADDR[:PORT]",
+        "Listen on this loopback address; may be repeated. IPv6 as ::1 or [::1]:PORT. Other addresses are refused until TLS exists";
+    ListenAny "listen-any" None, "",
+        "Listen on all addresses: refused until TLS exists";
+    Unix "unix" None, "PATH",
+        "Listen on a unix socket (mode 0660, group conntop if there is one). Without --listen or --port, on nothing else";
+    Port "port" Some('p'), "PORT",
+        "TCP port of 127.0.0.1 and [::1], and of --listen addresses without one (default 55555)";
+    Interval "interval" Some('i'), "TIME",
+        "Time between two updates, such as 500ms or 2s (default 1s, from 100ms to 60s)";
+    EventBuffer "event-buffer" None, "SIZE",
+        "Bytes to queue events in, such as 64M (128K to 1G); about 1,280 are needed per event. Default: by the machine's memory";
+    NoEvents "no-events" None, "",
+        "Do not listen to events: saves about 2 us per new flow, misses flows that begin and end between two passes";
+    NetNs "netns" None, "NAME|PID",
+        "Watch this network namespace: a name of ip-netns(8) or a process id. The daemon listens where it was started";
+    Name "name" None, "NAME",
+        "Name shown to clients (default: the host name)";
+    MaxClients "max-clients" None, "N",
+        "Connections at once (default 128); a sixteenth of them is kept for the unix socket if there is one";
+    Help "help" Some('h'), "", "Print this help";
+    Version "version" Some('V'), "", "Print the version";
+};
+
+/// Reads the arguments that follow the program's name.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn parse<I, S>(arguments: I) -> Result<Command, UsageError>
+where
+    I: IntoIterator<Item = S>,
+    S: Into<OsString>,
+{
+    let mut parser = lexopt::Parser::from_args(arguments.into_iter().map(Into::into));
+    let mut given = Given::default();
+    while let Some(argument) = parser.next().map_err(|e| UsageError::Syntax(e.to_string()))? {
+        let option = match argument {
+            lexopt::Arg::Long(name) => OPTIONS.iter().find(|o| o.long == name),
+            lexopt::Arg::Short(letter) => OPTIONS.iter().find(|o| o.short == Some(letter)),
+            lexopt::Arg::Value(value) => {
+                return Err(UsageError::Unexpected(value.to_string_lossy().into_owned()));
+            }
+        };
+        let Some(option) = option else {
+            return Err(UsageError::Unknown(match argument {
+                lexopt::Arg::Long(name) => format!("--{name}"),
+                lexopt::Arg::Short(letter) => format!("-{letter}"),
+                lexopt::Arg::Value(_) => String::new(),
+            }));
+        };
+        let value = if option.value.is_empty() {
+            OsString::new()
+        } else {
+            parser.value().map_err(|e| UsageError::Syntax(e.to_string()))?
+        };
+        match option.id {
+            Id::Help => return Ok(Command::Help),
+            Id::Version => return Ok(Command::Version),
+            id => given.take(id, option.long, &value)?,
+        }
+    }
+    Ok(Command::Run(Box::new(given.settle())))
+}
+
+/// The options as they were given, before defaults that depend on each other.
+#[derive(Default)]
+struct Given {
+    listen: Vec<(IpAddr, Option<u16>)>,
+    unix: Option<PathBuf>,
+    port: Option<u16>,
+    interval: Option<Duration>,
+    event_buffer: Option<u64>,
+    no_events: bool,
+    netns: Option<Netns>,
+    name: Option<String>,
+    max_clients: Option<usize>,
+}
+
+impl Given {
+    fn take(&mut self, id: Id, option: &'static str, value: &OsStr) -> Result<(), UsageError> {
+        let text = value.to_str();
+        let bad = |expected: &str| UsageError::Value {
+            option,
+            value: value.to_string_lossy().into_owned(),
+            expected: expected.to_owned(),
+        };
+        match id {
+            Id::Listen => {
+                let address = text.and_then(listen_address).ok_or_else(|| {
+                    bad("expected an address with an optional port, such as 127.0.0.1 or [::1]:55555")
+                })?;
+                self.listen.push(address);
+            }
+            Id::ListenAny => self.listen.extend([
+                (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
+                (IpAddr::V6(Ipv6Addr::UNSPECIFIED), None),
+            ]),
+            Id::Unix => {
+                if value.is_empty() {
+                    return Err(bad("expected a path, such as /run/conntop.sock"));
+                }
+                self.unix = Some(PathBuf::from(value));
+            }
+            Id::Port => {
+                let port = text.and_then(|t| t.parse().ok());
+                self.port = Some(port.ok_or_else(|| bad("expected a number from 0 to 65535"))?);
+            }
+            Id::Interval => {
+                let interval = text
+                    .and_then(duration)
+                    .filter(|interval| (MIN_INTERVAL..=MAX_INTERVAL).contains(interval));
+                self.interval = Some(
+                    interval.ok_or_else(|| bad("expected a time from 100ms to 60s, such as 500ms or 2s"))?,
+                );
+            }
+            Id::EventBuffer => {
+                let size =
+                    text.and_then(size).filter(|size| (MIN_EVENT_BUFFER..=MAX_EVENT_BUFFER).contains(size));
+                self.event_buffer =
+                    Some(size.ok_or_else(|| bad("expected a number of bytes from 128K to 1G, such as 16M"))?);
+            }
+            Id::NoEvents => self.no_events = true,
+            Id::NetNs => {
+                let netns = text.and_then(netns);
+                self.netns =
+                    Some(netns.ok_or_else(|| bad("expected a name shown by `ip netns` or a process id"))?);
+            }
+            Id::Name => {
+                let name = text.filter(|t| !t.is_empty() && t.len() <= MAX_NAME);
+                let name = name.ok_or_else(|| bad("expected 1 to 255 bytes of UTF-8"))?;
+                self.name = Some(name.to_owned());
+            }
+            Id::MaxClients => {
+                let most = text.and_then(|t| t.parse().ok());
+                let most = most.filter(|most| (1..=MAX_MAX_CLIENTS).contains(most));
+                self.max_clients = Some(most.ok_or_else(|| bad("expected a number from 1 to 10000"))?);
+            }
+            Id::Help | Id::Version => {}
+        }
+        Ok(())
+    }
+
+    fn settle(self) -> Settings {
+        let port = self.port.unwrap_or(DEFAULT_PORT);
+        let loopback_by_default = self.listen.is_empty() && (self.unix.is_none() || self.port.is_some());
+        let listen = if loopback_by_default {
+            vec![
+                Listen { address: (Ipv4Addr::LOCALHOST, port).into(), need: Need::Required },
+                Listen { address: (Ipv6Addr::LOCALHOST, port).into(), need: Need::IfPossible },
+            ]
+        } else {
+            let required = |(address, own)| Listen {
+                address: SocketAddr::new(address, Option::unwrap_or(own, port)),
+                need: Need::Required,
+            };
+            self.listen.into_iter().map(required).collect()
+        };
+        Settings {
+            listen,
+            unix: self.unix,
+            interval: self.interval.unwrap_or(DEFAULT_INTERVAL),
+            event_buffer: self.event_buffer,
+            events: if self.no_events { Events::Off } else { Events::Listen },
+            netns: self.netns,
+            name: self.name,
+            max_clients: self.max_clients.unwrap_or(DEFAULT_MAX_CLIENTS),
+        }
+    }
+}
+
+/// `127.0.0.1`, `127.0.0.1:1`, `::1`, `[::1]`, `[::1]:1`, and `localhost` for 127.0.0.1.
+fn listen_address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some((address.ip(), Some(address.port())));
+    }
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Some((address, None));
+    }
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match text.strip_prefix("localhost")? {
+        "" => Some((localhost, None)),
+        rest => Some((localhost, Some(rest.strip_prefix(':')?.parse().ok()?))),
+    }
+}
+
+/// `500ms`, `2s`, `1.5s`, `1m`; a bare number is seconds.
+fn duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
+}
+
+/// Bytes, with K, M, G for powers of 1,024.
+fn size(text: &str) -> Option<u64> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(split)?;
+    let shift = match unit.to_ascii_lowercase().trim_end_matches("ib") {
+        "" | "b" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+fn netns(text: &str) -> Option<Netns> {
+    if let Ok(pid) = text.parse::<u32>() {
+        return (pid > 0).then_some(Netns::Pid(pid));
+    }
+    let plain = !text.is_empty() && text.len() <= 255 && !text.contains(['/', '\0']);
+    (plain && text != "." && text != "..").then(|| Netns::Name(text.to_owned()))
+}
+
+/// The text of `--help`; `program` is how the daemon was called.
+#[must_use]
+pub fn help(program: &str) -> String {
+    let mut text = format!(
+        "conntopd {version}: streams what changes in the kernel's connection tracking table\n\n\
+         Usage: {program} [OPTIONS]\n\nOptions:\n",
+        version = env!("CARGO_PKG_VERSION"),
+    );
+    for option in OPTIONS {
+        let short = option.short.map_or("    ".into(), |c| format!("-{c}, "));
+        let names = format!("{short}--{} {}", option.long, option.value);
+        let _ = writeln!(text, "  {}", names.trim_end());
+        for line in wrapped(option.help, 70) {
+            let _ = writeln!(text, "          {line}");
+        }
+    }
+    text.push_str(
+        "\nWithout options it listens on 127.0.0.1:55555 and [::1]:55555 and needs CAP_NET_ADMIN.\n\
+         Every user of this machine can then read the table; a unix socket limits that to root and\n\
+         the group conntop. From elsewhere: ssh -L 55555:127.0.0.1:55555 USER@THIS-MACHINE\n\n\
+         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP is ignored.\n\
+         Environment: CONNTOP_LOG = error, warn, info (default), debug or trace.\n\
+         Exit codes: 0 ended by a signal, 1 failure, 2 usage, 77 no permission,\n\
+         78 refused configuration.\n",
+    );
+    text
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

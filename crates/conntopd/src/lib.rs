@@ -2,3 +2,4 @@
 //! conntopd
 pub mod args;
 pub mod facts;
+pub mod session;

@@ -2,4 +2,5 @@
 //! conntopd
 pub mod args;
 pub mod facts;
+pub mod server;
 pub mod session;

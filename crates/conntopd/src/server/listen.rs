@@ -1,0 +1,233 @@
+//! Listening sockets: TCP on loopback addresses only, and the unix socket with its file.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
+
+use super::holder;
+use crate::args::{Listen, Need};
+
+/// Connections that the kernel completes while the server is busy.
+const BACKLOG: u32 = 1024;
+/// Mode of the unix socket: its owner and its group may connect.
+const SOCKET_MODE: u32 = 0o660;
+/// Group that may connect to the unix socket, if it exists.
+pub const GROUP: &str = "conntop";
+
+/// Why the server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// An address that others can reach, and no TLS yet.
+    #[error(
+        "refusing to listen on {0}: this version has no TLS, so only loopback addresses and the unix \
+         socket are allowed. From another machine: ssh -N -L 55555:127.0.0.1:55555 USER@THIS-MACHINE, \
+         then connect to 127.0.0.1"
+    )]
+    Exposed(SocketAddr),
+    /// Another program has the port.
+    #[error(
+        "{address} is taken{}: stop that program, or choose another port with --port",
+        holder.as_ref().map(|h| format!(" by {h}")).unwrap_or_default()
+    )]
+    Taken {
+        /// The address.
+        address: SocketAddr,
+        /// Name and pid, where the kernel shows them.
+        holder: Option<String>,
+    },
+    /// Listening failed.
+    #[error("cannot listen on {address}: {error}")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the kernel said.
+        error: io::Error,
+    },
+    /// Another server listens on the unix socket.
+    #[error("{} is taken: another server answers there; stop it, or choose another --unix path", .0.display())]
+    Answers(PathBuf),
+    /// Something that is no socket has the path.
+    #[error("{} exists and is no socket: choose another --unix path", .0.display())]
+    NoSocket(PathBuf),
+    /// A step of making the unix socket failed.
+    #[error("cannot {step} {}: {error}", path.display())]
+    Unix {
+        /// What was tried.
+        step: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// What the kernel said.
+        error: io::Error,
+    },
+}
+
+impl ListenError {
+    /// Whether it is for want of permission.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Self::Tcp { error, .. } | Self::Unix { error, .. } => error.kind() == ErrorKind::PermissionDenied,
+            _ => false,
+        }
+    }
+}
+
+/// Refuses addresses that other machines can reach.
+///
+/// # Errors
+/// The first such address.
+pub fn refuse_exposed(listen: &[Listen]) -> Result<(), ListenError> {
+    match listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback()) {
+        Some(exposed) => Err(ListenError::Exposed(exposed.address)),
+        None => Ok(()),
+    }
+}
+
+/// The unix socket; its file goes with it.
+#[derive(Debug)]
+pub struct UnixSocket {
+    /// Accepts.
+    pub listener: UnixListener,
+    path: PathBuf,
+    file: (u64, u64),
+    group: Option<u32>,
+}
+
+impl UnixSocket {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of the group [`GROUP`], if it exists.
+    #[must_use]
+    pub fn group(&self) -> Option<u32> {
+        self.group
+    }
+}
+
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        let same =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file);
+        if same && let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// Listens on TCP addresses. Port 0 takes a free port, the same for both loopback addresses where
+/// possible.
+///
+/// # Errors
+/// An address that is taken or not to be had, unless it need not be.
+pub fn tcp(listen: &[Listen]) -> Result<Vec<TcpListener>, ListenError> {
+    refuse_exposed(listen)?;
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    for Listen { address, need } in listen {
+        let mut wanted = *address;
+        if let (0, Some(first)) = (address.port(), listeners.first()) {
+            wanted.set_port(first.local_addr().map_or(0, |first| first.port()));
+        }
+        let bound = match bind(wanted) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && wanted != *address => bind(*address),
+            other => other,
+        };
+        match bound {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if *need == Need::IfPossible && lacks_family(&error) => {
+                tracing::warn!("not listening on {address}: {error}");
+            }
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                return Err(ListenError::Taken { address: *address, holder: holder::of(*address) });
+            }
+            Err(error) => {
+                return Err(ListenError::Tcp { address: *address, error });
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the last connections' TIME-WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn lacks_family(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    error.kind() == ErrorKind::AddrNotAvailable || errno == Some(Errno::AFNOSUPPORT)
+}
+
+/// Listens on a unix socket, after removing a file that nobody answers on.
+///
+/// # Errors
+/// The path is taken or cannot be used.
+pub async fn unix(path: &Path) -> Result<UnixSocket, ListenError> {
+    let failed = |step, error| ListenError::Unix { step, path: path.to_owned(), error };
+    clear(path).await?;
+    // The umask leaves no moment in which others could connect.
+    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound.map_err(|error| failed("listen on", error))?;
+    let meta = std::fs::symlink_metadata(path).map_err(|error| failed("look at", error))?;
+    let mut socket =
+        UnixSocket { listener, path: path.to_owned(), file: (meta.dev(), meta.ino()), group: None };
+    if let Some(gid) = group_id(GROUP) {
+        match std::os::unix::fs::chown(path, None, Some(gid)) {
+            Ok(()) => socket.group = Some(gid),
+            Err(error) => {
+                tracing::warn!("cannot give {} to group {GROUP}: {error}", path.display());
+            }
+        }
+    }
+    let mode = std::fs::Permissions::from_mode(SOCKET_MODE);
+    std::fs::set_permissions(path, mode).map_err(|error| failed("set the mode of", error))?;
+    Ok(socket)
+}
+
+async fn clear(path: &Path) -> Result<(), ListenError> {
+    let meta = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(ListenError::Unix { step: "look at", path: path.to_owned(), error });
+        }
+    };
+    if !meta.file_type().is_socket() {
+        return Err(ListenError::NoSocket(path.to_owned()));
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            tracing::info!("removing {}: nobody listens on it any more", path.display());
+            std::fs::remove_file(path).map_err(|error| ListenError::Unix {
+                step: "remove",
+                path: path.to_owned(),
+                error,
+            })
+        }
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(ListenError::Unix { step: "connect to the existing", path: path.to_owned(), error })
+        }
+        _ => Err(ListenError::Answers(path.to_owned())),
+    }
+}
+
+/// Number of a group in /etc/group. Directory services are not asked: a static binary has no way to.
+fn group_id(name: &str) -> Option<u32> {
+    let groups = std::fs::read_to_string("/etc/group").ok()?;
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}

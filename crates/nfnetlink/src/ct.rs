@@ -66,6 +66,8 @@ pub struct CtMessage<'a> {
     pub start: Option<u64>,
     /// Wall clock at the end, ns since the epoch; only in DESTROY.
     pub stop: Option<u64>,
+    /// Wall clock of this event, ns since the epoch; newer kernels, with timestamps on.
+    pub event_time: Option<u64>,
     /// References that the kernel holds.
     pub use_count: Option<u32>,
 }

@@ -28,6 +28,7 @@ pub(crate) const CTA_MARK_MASK: u16 = 21;
 pub(crate) const CTA_LABELS: u16 = 22;
 pub(crate) const CTA_FILTER: u16 = 25;
 pub(crate) const CTA_STATUS_MASK: u16 = 26;
+pub(crate) const CTA_TIMESTAMP_EVENT: u16 = 27;
 
 pub(crate) const CTA_TUPLE_IP: u16 = 1;
 pub(crate) const CTA_TUPLE_PROTO: u16 = 2;

@@ -46,6 +46,7 @@ impl<'a> CtMessage<'a> {
                 CTA_ID => message.id = Some(attr.be32().at("CTA_ID")?),
                 CTA_ZONE => message.zone = Some(attr.be16().at("CTA_ZONE")?),
                 CTA_TIMESTAMP => (message.start, message.stop) = timestamp(attr)?,
+                CTA_TIMESTAMP_EVENT => message.event_time = Some(attr.be64().at("CTA_TIMESTAMP_EVENT")?),
                 CTA_LABELS => message.labels = Some(attr.bytes(LABELS_MAX).at("CTA_LABELS")?),
                 _ => {}
             }

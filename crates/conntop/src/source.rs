@@ -2,13 +2,24 @@
 //! elsewhere, or a recording. All yield the same events through one bounded channel, so nothing
 //! behind it knows the difference.
 
+pub mod backoff;
+mod progress;
+pub mod record;
+mod remote;
+mod replay;
+mod target;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{Resume, ServerHello, ServerMessage, Subscribe};
+use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
 use tokio::sync::mpsc;
+
+pub use self::remote::{RemoteConfig, remote};
+pub use self::replay::replay;
+pub use self::target::{Target, TargetError};
 
 /// Events that may wait for the front end; the source stops reading when there are more.
 pub const EVENT_QUEUE: usize = 8;
@@ -99,8 +110,6 @@ pub enum Request {
     Focus(Ids),
     /// Stop or resume delivery to this client.
     Pause(bool),
-    /// Where to go on when the connection is lost.
-    Reached(Option<Resume>),
 }
 
 /// A running source. Dropping it ends it.

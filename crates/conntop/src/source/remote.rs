@@ -1,0 +1,380 @@
+//! A conntopd elsewhere, over TCP or a unix socket.
+//!
+//! The server is not trusted: limits and types are the decoder's, which also sanitizes every text;
+//! a message that does not fit ends the connection and the next one begins without a resume point.
+//! A lost connection is tried again for ever, with the pauses of [`Backoff`]; a front end that does
+//! not want that stops at the first [`SourceEvent::Stale`].
+
+use std::io;
+use std::time::Duration;
+
+use conntop_proto::PROTOCOL_VERSION;
+use conntop_proto::codec::{DecodeError, EncodeError, ServerStream, Validate, encode_line};
+use conntop_proto::columns::Ids;
+use conntop_proto::message::{
+    Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Pause, ServerHello, ServerMessage, Subscribe,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::backoff::Backoff;
+use super::progress::Progress;
+use super::target::Target;
+use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+
+/// Time for a connection and the server's hello.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// A server of which nothing was heard for this long is dead; it pings every 10 s.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// Time for the last message.
+const BYE_TIME: Duration = Duration::from_millis(200);
+/// Bytes of one read.
+const READ: usize = 64 * 1024;
+/// What is kept of the first line to name the version of a server that cannot be understood.
+const FIRST_LINE: usize = 4096;
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct RemoteConfig {
+    /// Where to.
+    pub target: Target,
+    /// Our name for the server's log.
+    pub name: String,
+    /// What to ask for.
+    pub subscribe: Subscribe,
+    /// The wish for compression; `Codec::None` for those who want to read along.
+    pub codec: Codec,
+    /// What is held against the schema.
+    pub validate: Validate,
+}
+
+/// Starts to connect. Must be called within a tokio runtime.
+#[must_use]
+pub fn remote(config: RemoteConfig) -> Source {
+    let (source, events, requests) = Source::pair();
+    let remote = Remote {
+        subscribe: config.subscribe.clone(),
+        config,
+        events,
+        requests,
+        focus: None,
+        paused: false,
+        progress: Progress::default(),
+        backoff: Backoff::default(),
+    };
+    tokio::spawn(remote.run());
+    source
+}
+
+/// Why one connection is over.
+#[derive(Debug, thiserror::Error)]
+enum Over {
+    #[error("cannot connect to {target}: {source}")]
+    Connect { target: String, source: io::Error },
+    #[error("{0}: no answer within {t} s", t = CONNECT_TIME.as_secs())]
+    NoAnswer(String),
+    #[error("{0} closed the connection")]
+    Closed(String),
+    #[error("connection to {target}: {source}")]
+    Io { target: String, source: io::Error },
+    #[error("nothing heard from {0} for {t} s", t = DEAD_AFTER.as_secs())]
+    Dead(String),
+    #[error("{target} breaks the protocol: {source}")]
+    Decode { target: String, source: DecodeError },
+    #[error("{0} does not begin with a hello: no conntopd listens there")]
+    NoHello(String),
+    #[error("{target} speaks protocol {theirs}, this conntop {PROTOCOL_VERSION}: upgrade {side}")]
+    Version { target: String, theirs: u64, side: &'static str },
+    #[error("{target} says: {text}")]
+    Bye { target: String, reason: ByeReason, text: String },
+    #[error("message to {target}: {source}")]
+    Encode { target: String, source: EncodeError },
+    #[error("the front end is gone")]
+    Unwanted,
+}
+
+impl Over {
+    /// What trying again would not mend.
+    fn fatal(&self) -> Option<SourceErrorKind> {
+        match self {
+            Self::Version { .. } | Self::NoHello(_) => Some(SourceErrorKind::Protocol),
+            Self::Bye { reason: ByeReason::Version | ByeReason::Protocol, .. } => {
+                Some(SourceErrorKind::Protocol)
+            }
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some(SourceErrorKind::Permission)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether what was got so far is still to be trusted.
+    fn keeps_progress(&self) -> bool {
+        !matches!(self, Self::Decode { .. } | Self::Bye { reason: ByeReason::Protocol, .. })
+    }
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+struct Remote {
+    config: RemoteConfig,
+    events: mpsc::Sender<SourceEvent>,
+    requests: mpsc::Receiver<Request>,
+    subscribe: Subscribe,
+    focus: Option<Ids>,
+    paused: bool,
+    progress: Progress,
+    backoff: Backoff,
+}
+
+impl Remote {
+    async fn run(mut self) {
+        loop {
+            let over = match self.connection().await {
+                Ok(never) => match never {},
+                Err(Over::Unwanted) => return,
+                Err(over) => over,
+            };
+            if let Some(kind) = over.fatal() {
+                let error = SourceError { kind, text: over.to_string() };
+                let _gone = self.events.send(SourceEvent::Ended(SourceEnd::Failed(error))).await;
+                return;
+            }
+            if !over.keeps_progress() {
+                self.progress = Progress::default();
+            }
+            let retry_in = self.backoff.pause();
+            if self.events.send(SourceEvent::Stale { cause: over.to_string(), retry_in }).await.is_err() {
+                return;
+            }
+            if !self.pause_before_retry(retry_in).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits, taking requests meanwhile; false when the front end is gone.
+    async fn pause_before_retry(&mut self, pause: Duration) -> bool {
+        let wait = sleep(pause);
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                () = &mut wait => return true,
+                request = self.requests.recv() => match request {
+                    Some(request) => drop(self.remember(request)),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    async fn connection(&mut self) -> Result<std::convert::Infallible, Over> {
+        let target = self.target();
+        let deadline = Instant::now() + CONNECT_TIME;
+        let no_answer = |_| Over::NoAnswer(target.clone());
+        let connect = timeout_at(deadline, connect(&self.config.target)).await.map_err(no_answer)?;
+        let mut io = connect.map_err(|source| Over::Connect { target: target.clone(), source })?;
+        let mut stream = ServerStream::new(self.config.validate);
+        let hello = timeout_at(deadline, self.hello(&mut *io, &mut stream)).await.map_err(no_answer)??;
+        let focus = hello.features.iter().any(|feature| feature == "focus");
+        let codec = if hello.codecs.contains(&self.config.codec) { self.config.codec } else { Codec::None };
+        let mut out = Vec::new();
+        self.encode(
+            &ClientMessage::Hello(Box::new(ClientHello {
+                protocol: PROTOCOL_VERSION,
+                client: concat!("conntop ", env!("CARGO_PKG_VERSION")).to_owned(),
+                name: self.config.name.clone(),
+                codec,
+                resume: self.progress.resume(),
+                subscribe: self.subscribe.clone(),
+            })),
+            &mut out,
+        )?;
+        stream
+            .switch(codec)
+            .map_err(|source| Over::Decode { target: target.clone(), source: source.into() })?;
+        if self.paused {
+            self.encode(&ClientMessage::Pause(Pause { on: true }), &mut out)?;
+        }
+        if let Some(id) = self.focus.clone().filter(|_| focus) {
+            self.encode(&ClientMessage::Focus(Focus { id }), &mut out)?;
+        }
+        self.write(&mut *io, &out).await?;
+        self.emit(SourceEvent::Connected(hello)).await?;
+        self.stream(&mut *io, &mut stream, focus).await
+    }
+
+    /// Reads the server's hello.
+    async fn hello(&self, io: &mut dyn Io, stream: &mut ServerStream) -> Result<Box<ServerHello>, Over> {
+        let mut first = Vec::new();
+        let mut buffer = vec![0; READ];
+        loop {
+            let bytes = self.read(io, &mut buffer).await?;
+            first.extend(bytes.iter().take(FIRST_LINE.saturating_sub(first.len())));
+            stream.push(bytes);
+            let Some(message) = stream.next() else { continue };
+            let target = self.target();
+            return match message {
+                Ok(ServerMessage::Hello(hello)) if hello.protocol == PROTOCOL_VERSION => Ok(hello),
+                Ok(ServerMessage::Hello(hello)) => Err(version(target, u64::from(hello.protocol))),
+                Ok(ServerMessage::Bye(Bye { reason, text })) => Err(Over::Bye { target, reason, text }),
+                Ok(_) => Err(Over::NoHello(target)),
+                Err(source) => match protocol_of(&first) {
+                    Some(theirs) if theirs != u64::from(PROTOCOL_VERSION) => Err(version(target, theirs)),
+                    _ if first.starts_with(b"{\"hello\"") => Err(Over::Decode { target, source }),
+                    _ => Err(Over::NoHello(target)),
+                },
+            };
+        }
+    }
+
+    async fn stream(
+        &mut self,
+        io: &mut dyn Io,
+        stream: &mut ServerStream,
+        focus: bool,
+    ) -> Result<std::convert::Infallible, Over> {
+        let mut buffer = vec![0; READ];
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                request = self.requests.recv() => {
+                    let Some(request) = request else {
+                        self.farewell(io).await;
+                        return Err(Over::Unwanted);
+                    };
+                    let message = self.remember(request);
+                    if !matches!(message, ClientMessage::Focus(_)) || focus {
+                        let mut out = Vec::new();
+                        self.encode(&message, &mut out)?;
+                        self.write(io, &out).await?;
+                    }
+                }
+                read = timeout_at(heard + DEAD_AFTER, io.read(&mut buffer)) => {
+                    let target = || self.target();
+                    let read = read.map_err(|_| Over::Dead(target()))?;
+                    let n = read.map_err(|source| Over::Io { target: target(), source })?;
+                    if n == 0 {
+                        stream.finish().map_err(|source| Over::Decode { target: target(), source })?;
+                        return Err(Over::Closed(target()));
+                    }
+                    heard = Instant::now();
+                    stream.push(buffer.get(..n).unwrap_or_default());
+                    self.messages(io, stream).await?;
+                }
+            }
+        }
+    }
+
+    /// Hands on what has been read and answers what is for us.
+    async fn messages(&mut self, io: &mut dyn Io, stream: &mut ServerStream) -> Result<(), Over> {
+        let mut batch = Vec::new();
+        let mut answers = Vec::new();
+        let mut end = None;
+        while let Some(message) = stream.next() {
+            match message {
+                Ok(ServerMessage::Ping(ping)) => self.encode(&ClientMessage::Pong(ping), &mut answers)?,
+                Ok(ServerMessage::Pong(_)) => {}
+                Ok(ServerMessage::Bye(Bye { reason, text })) => {
+                    end = Some(Over::Bye { target: self.target(), reason, text });
+                    break;
+                }
+                Ok(message) => batch.push(message),
+                Err(source) => {
+                    end = Some(Over::Decode { target: self.target(), source });
+                    break;
+                }
+            }
+        }
+        if !answers.is_empty() {
+            self.write(io, &answers).await?;
+        }
+        if !batch.is_empty() {
+            for message in &batch {
+                self.progress.note(message);
+            }
+            self.emit(SourceEvent::Messages(Messages::new(batch))).await?;
+            self.backoff.reset();
+        }
+        end.map_or(Ok(()), Err)
+    }
+
+    async fn read<'b>(&self, io: &mut dyn Io, buffer: &'b mut [u8]) -> Result<&'b [u8], Over> {
+        let n = io.read(buffer).await.map_err(|source| Over::Io { target: self.target(), source })?;
+        if n == 0 {
+            return Err(Over::Closed(self.target()));
+        }
+        Ok(buffer.get(..n).unwrap_or_default())
+    }
+
+    async fn write(&self, io: &mut dyn Io, bytes: &[u8]) -> Result<(), Over> {
+        let written = timeout(DEAD_AFTER, io.write_all(bytes)).await;
+        let written = written.map_err(|_| Over::Dead(self.target()))?;
+        written.map_err(|source| Over::Io { target: self.target(), source })
+    }
+
+    async fn farewell(&self, io: &mut dyn Io) {
+        let bye = Bye { reason: ByeReason::Shutdown, text: "the client ends".to_owned() };
+        let mut out = Vec::new();
+        if encode_line(&ClientMessage::Bye(bye), &mut out).is_ok() {
+            let _late = timeout(BYE_TIME, io.write_all(&out)).await;
+        }
+    }
+
+    async fn emit(&self, event: SourceEvent) -> Result<(), Over> {
+        self.events.send(event).await.map_err(|_| Over::Unwanted)
+    }
+
+    fn encode(&self, message: &ClientMessage, out: &mut Vec<u8>) -> Result<(), Over> {
+        encode_line(message, out).map_err(|source| Over::Encode { target: self.target(), source })
+    }
+
+    /// Keeps what a request sets, so that the next connection begins with it.
+    fn remember(&mut self, request: Request) -> ClientMessage {
+        match request {
+            Request::Subscribe(subscribe) => {
+                self.subscribe = subscribe.clone();
+                ClientMessage::Subscribe(subscribe)
+            }
+            Request::Focus(id) => {
+                self.focus = Some(id.clone());
+                ClientMessage::Focus(Focus { id })
+            }
+            Request::Pause(on) => {
+                self.paused = on;
+                ClientMessage::Pause(Pause { on })
+            }
+        }
+    }
+
+    fn target(&self) -> String {
+        self.config.target.to_string()
+    }
+}
+
+async fn connect(target: &Target) -> io::Result<Box<dyn Io>> {
+    match target {
+        Target::Tcp { host, port } => {
+            let port = port.unwrap_or(conntop_proto::DEFAULT_PORT);
+            let stream = TcpStream::connect((host.as_str(), port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream))
+        }
+        Target::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+    }
+}
+
+/// The version that a first line names, whatever else it says.
+fn protocol_of(first: &[u8]) -> Option<u64> {
+    let line = first.split(|&b| b == b'\n').next()?;
+    let value: serde_json::Value = serde_json::from_slice(line).ok()?;
+    value.get("hello")?.get("protocol")?.as_u64()
+}
+
+fn version(target: String, theirs: u64) -> Over {
+    let side = if theirs > u64::from(PROTOCOL_VERSION) { "conntop" } else { "conntopd there" };
+    Over::Version { target, theirs, side }
+}

@@ -1,0 +1,109 @@
+//! Where `--connect` leads.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use conntop_proto::DEFAULT_PORT;
+
+/// A conntopd to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By TCP.
+    Tcp {
+        /// Name or address, without brackets.
+        host: String,
+        /// Port; `None` means the one of `--port`.
+        port: Option<u16>,
+    },
+    /// By a unix socket.
+    Unix(PathBuf),
+}
+
+/// What is wrong with a target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// Nothing where a name should be.
+    #[error("`{0}` names no host; write HOST, HOST:PORT, [IPV6]:PORT or unix:PATH")]
+    Empty(String),
+    /// The port is no port.
+    #[error("`{port}` in `{target}` is no port; ports are 1 to 65535")]
+    Port {
+        /// The whole.
+        target: String,
+        /// The part after the colon.
+        port: String,
+    },
+    /// A bracket is missing.
+    #[error("`{0}`: an IPv6 address with a port is written [ADDRESS]:PORT")]
+    Bracket(String),
+    /// ssh is a later step.
+    #[error(
+        "`{0}`: ssh:// is not supported yet; run `ssh -L 55555:localhost:55555 HOST` and --connect localhost"
+    )]
+    Ssh(String),
+}
+
+impl Target {
+    /// The target with `port` where none was given.
+    #[must_use]
+    pub fn with_default_port(self, default: u16) -> Self {
+        match self {
+            Self::Tcp { host, port } => Self::Tcp { host, port: Some(port.unwrap_or(default)) },
+            unix @ Self::Unix(_) => unix,
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let whole = || text.to_owned();
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err(TargetError::Empty(whole()))
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        if text.starts_with("ssh://") {
+            return Err(TargetError::Ssh(whole()));
+        }
+        let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+            let (host, after) = rest.split_once(']').ok_or_else(|| TargetError::Bracket(whole()))?;
+            match after.strip_prefix(':') {
+                Some(port) => (host, Some(port)),
+                None if after.is_empty() => (host, None),
+                None => return Err(TargetError::Bracket(whole())),
+            }
+        } else {
+            match text.split_once(':') {
+                // More than one colon: an IPv6 address without a port.
+                Some((_, rest)) if rest.contains(':') => (text, None),
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            }
+        };
+        if host.is_empty() || host.starts_with('-') {
+            return Err(TargetError::Empty(whole()));
+        }
+        let port = port.map(|port| match port.parse() {
+            Ok(0) | Err(_) => Err(TargetError::Port { target: whole(), port: port.to_owned() }),
+            Ok(number) => Ok(number),
+        });
+        Ok(Self::Tcp { host: host.to_owned(), port: port.transpose()? })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp { host, port } => {
+                let port = port.unwrap_or(DEFAULT_PORT);
+                if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+            }
+        }
+    }
+}

@@ -1,6 +1,15 @@
+//! conntop's collector: reads the kernel's connection tracking table and streams what changes in it.
+//!
+//! Order of reading: [`table`] is the pure state (what is a flow, what changed since a cursor);
+//! [`collector`] feeds it from the kernel and serves subscribers; [`frame`] is what a subscriber
+//! gets, encoded once for all that are in step. [`session`] is the protocol without I/O, [`server`]
+//! its sockets, [`args`] and [`facts`] belong to the program.
 #![forbid(unsafe_code)]
-//! conntopd
+
 pub mod args;
+pub mod collector;
 pub mod facts;
+pub mod frame;
 pub mod server;
 pub mod session;
+pub mod table;

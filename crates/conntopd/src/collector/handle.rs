@@ -1,0 +1,156 @@
+//! The outside of the collector: its handle and the subscribers.
+//!
+//! A subscriber has no queue. It asks for one frame at a time; what it wants stands in a place where
+//! the newest wish replaces the older ones. So whatever a client does costs bounded memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use conntop_proto::columns::Ids;
+use conntop_proto::message::{Resume, ServerHello, Subscribe};
+use tokio::sync::{mpsc, watch};
+
+use super::clock;
+use crate::frame::Frame;
+use crate::table::{FilterError, Interest};
+
+/// What a subscriber begins with.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriberConfig {
+    /// What to deliver, and how often.
+    pub subscribe: Subscribe,
+    /// Where to go on.
+    pub resume: Option<Resume>,
+}
+
+/// What a subscriber wants now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) interval_ms: u32,
+    pub(crate) interest: Arc<Interest>,
+    pub(crate) paused: bool,
+    pub(crate) focus: Ids,
+}
+
+impl Wish {
+    fn set(&mut self, subscribe: &Subscribe) -> Result<(), FilterError> {
+        self.interest = Arc::new(Interest::new(subscribe)?);
+        self.interval_ms = subscribe.interval_ms.unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// What the hub hears of a subscriber.
+pub(crate) enum Call {
+    Open(Opened),
+    /// The wish changed.
+    Changed(u64),
+    /// The next frame is wanted.
+    Next(u64),
+    Closed(u64),
+}
+
+pub(crate) struct Opened {
+    pub(crate) id: u64,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) wish: watch::Receiver<Wish>,
+    pub(crate) changed: Arc<AtomicBool>,
+    pub(crate) frames: mpsc::Sender<Arc<Frame>>,
+}
+
+/// A running collector. When the last handle and the last subscriber are gone, its threads end.
+#[derive(Clone, Debug)]
+pub struct CollectorHandle {
+    pub(super) calls: mpsc::UnboundedSender<Call>,
+    pub(super) hello: watch::Receiver<ServerHello>,
+    pub(super) ids: Arc<AtomicU64>,
+}
+
+impl CollectorHandle {
+    /// What a server with this collector says first, as of now.
+    #[must_use]
+    pub fn hello(&self) -> ServerHello {
+        let mut hello = self.hello.borrow().clone();
+        hello.clock = clock::both();
+        hello
+    }
+
+    /// Begins a subscription. Its first frame begins with the host message; a reset follows unless
+    /// it could resume.
+    ///
+    /// # Errors
+    /// When the subscription cannot be served as it is.
+    pub fn subscribe(&self, config: SubscriberConfig) -> Result<Subscriber, FilterError> {
+        let mut wish = Wish::default();
+        wish.set(&config.subscribe)?;
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let (wish, seen) = watch::channel(wish);
+        let (frames, next) = mpsc::channel(1);
+        let changed = Arc::new(AtomicBool::new(false));
+        let opened = Opened { id, resume: config.resume, wish: seen, changed: changed.clone(), frames };
+        // A collector that has ended drops the sender of frames, which `next` then tells.
+        let _ = self.calls.send(Call::Open(opened));
+        Ok(Subscriber { id, calls: self.calls.clone(), wish, changed, frames: next, asked: false })
+    }
+}
+
+/// One subscription. Dropping it ends it.
+#[derive(Debug)]
+pub struct Subscriber {
+    id: u64,
+    calls: mpsc::UnboundedSender<Call>,
+    wish: watch::Sender<Wish>,
+    changed: Arc<AtomicBool>,
+    frames: mpsc::Receiver<Arc<Frame>>,
+    asked: bool,
+}
+
+impl Subscriber {
+    /// The next frame, when there is one; `None` when the collector has ended. Dropping the future
+    /// loses nothing.
+    pub async fn next(&mut self) -> Option<Arc<Frame>> {
+        if !self.asked {
+            self.asked = self.calls.send(Call::Next(self.id)).is_ok();
+        }
+        let frame = self.frames.recv().await;
+        self.asked = false;
+        frame
+    }
+
+    /// Replaces the subscription. A changed filter or other columns begin with a reset.
+    ///
+    /// # Errors
+    /// When it cannot be served; the old one stays.
+    pub fn update(&mut self, subscribe: &Subscribe) -> Result<(), FilterError> {
+        let mut new = self.wish.borrow().clone();
+        new.set(subscribe)?;
+        self.wish.send_replace(new);
+        self.tell();
+        Ok(())
+    }
+
+    /// Stops or resumes delivery.
+    pub fn pause(&mut self, on: bool) {
+        self.wish.send_modify(|wish| wish.paused = on);
+        self.tell();
+    }
+
+    /// Names the flows to be read more often; replaces the earlier ones.
+    pub fn focus(&mut self, ids: Ids) {
+        self.wish.send_modify(|wish| wish.focus = ids);
+        self.tell();
+    }
+
+    /// At most one notice is under way, however often wishes change.
+    fn tell(&self) {
+        if !self.changed.swap(true, Ordering::AcqRel) {
+            let _ = self.calls.send(Call::Changed(self.id));
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        let _ = self.calls.send(Call::Closed(self.id));
+    }
+}

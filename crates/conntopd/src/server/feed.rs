@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use conntop_proto::message::{ClientHello, Codec, Focus, ServerHello, Subscribe};
 
+use crate::collector::{CollectorHandle, Subscriber, SubscriberConfig};
+use crate::table::FilterError;
+
 /// Source of subscriptions.
 pub trait Feed: 'static {
     /// One client's subscription.
@@ -42,3 +45,48 @@ pub trait Subscription: 'static {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadSubscription(pub String);
+
+impl From<FilterError> for BadSubscription {
+    fn from(error: FilterError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Feed for CollectorHandle {
+    type Subscription = Subscriber;
+
+    fn hello(&self) -> ServerHello {
+        Self::hello(self)
+    }
+
+    fn subscribe(&self, hello: &ClientHello) -> Result<Subscriber, BadSubscription> {
+        let config = SubscriberConfig { subscribe: hello.subscribe.clone(), resume: hello.resume };
+        Ok(Self::subscribe(self, config)?)
+    }
+}
+
+impl Subscription for Subscriber {
+    async fn next(&mut self, codec: Codec) -> Option<Bytes> {
+        let frame = Self::next(self).await?;
+        match codec {
+            Codec::None => Some(frame.line().clone()),
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => Some(frame.zstd().clone()),
+            // Never offered, so never accepted; ending is better than lines in the wrong codec.
+            #[cfg(not(feature = "zstd"))]
+            Codec::Zstd => None,
+        }
+    }
+
+    fn update(&mut self, subscribe: Subscribe) -> Result<(), BadSubscription> {
+        Ok(Self::update(self, &subscribe)?)
+    }
+
+    fn focus(&mut self, focus: Focus) {
+        Self::focus(self, focus.id);
+    }
+
+    fn pause(&mut self, on: bool) {
+        Self::pause(self, on);
+    }
+}

@@ -1,0 +1,231 @@
+//! The daemon from its arguments to its exit code.
+//!
+//! Order: arguments, what must be refused, the listening sockets (so that a taken port is known
+//! before the kernel is asked for anything), the collector, the start-up lines, serving.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use conntop_proto::message::KernelFacts;
+use nfnetlink::netns::NetnsError;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use crate::args::{self, Command, Events, Settings};
+use crate::collector::{Collector, CollectorConfig, CollectorError};
+use crate::facts::{self, Weight};
+use crate::server::Server;
+use crate::server::listen::{self, GROUP, ListenError};
+
+/// Ended by a signal.
+pub const EXIT_OK: u8 = 0;
+/// Anything that has no code of its own.
+pub const EXIT_FAILURE: u8 = 1;
+/// Wrong arguments.
+pub const EXIT_USAGE: u8 = 2;
+/// No permission (EX_NOPERM).
+pub const EXIT_PERMISSION: u8 = 77;
+/// A configuration that is refused (EX_CONFIG).
+pub const EXIT_REFUSED: u8 = 78;
+
+/// Why the daemon ended, other than by a signal.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Collector(#[from] CollectorError),
+    #[error("starting the runtime: {0}")]
+    Runtime(std::io::Error),
+}
+
+impl RunError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Listen(ListenError::Exposed(_)) => EXIT_REFUSED,
+            Self::Listen(error) if error.is_permission() => EXIT_PERMISSION,
+            Self::Collector(error) if is_permission(error) => EXIT_PERMISSION,
+            _ => EXIT_FAILURE,
+        }
+    }
+}
+
+/// Runs the daemon with `arguments` (without the program's name) until a signal ends it. `program` is
+/// what the help calls it. Logs go to stderr.
+pub fn run<I, S>(program: &str, arguments: I) -> ExitCode
+where
+    I: IntoIterator<Item = S>,
+    S: Into<OsString>,
+{
+    let settings = match args::parse(arguments) {
+        Ok(Command::Run(settings)) => settings,
+        Ok(Command::Help) => {
+            return print(&args::help(program));
+        }
+        Ok(Command::Version) => {
+            return print(&format!("conntopd {}\n", env!("CARGO_PKG_VERSION")));
+        }
+        Err(error) => {
+            eprintln!("conntopd: {error}\nTry '{program} --help'.");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    log_to_stderr();
+    let code = match daemon(&settings) {
+        Ok(()) => EXIT_OK,
+        Err(error) => {
+            tracing::error!("{error}");
+            if error.code() == EXIT_PERMISSION && matches!(error, RunError::Collector(_)) {
+                tracing::error!("{PERMISSION_HINT}");
+            }
+            error.code()
+        }
+    };
+    ExitCode::from(code)
+}
+
+const PERMISSION_HINT: &str = "reading connection tracking needs CAP_NET_ADMIN (and --netns CAP_SYS_ADMIN): \
+     run as root, or setcap cap_net_admin+ep on the program, or in a systemd unit \
+     AmbientCapabilities=CAP_NET_ADMIN with User= set";
+
+/// Prints to stdout; a reader that has gone is none of our failures.
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn log_to_stderr() {
+    let level = std::env::var("CONNTOP_LOG").ok();
+    let level = level.and_then(|level| level.parse::<LevelFilter>().ok());
+    // A second call in one process (tests) keeps the first subscriber.
+    let _ = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
+        .with_target(false)
+        .try_init();
+}
+
+fn daemon(settings: &Settings) -> Result<(), RunError> {
+    listen::refuse_exposed(&settings.listen)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
+    runtime.block_on(serve(settings))
+}
+
+async fn serve(settings: &Settings) -> Result<(), RunError> {
+    // First of all, so that a signal during the start is not lost.
+    let mut signals = Signals::new().map_err(RunError::Runtime)?;
+    let unix = match &settings.unix {
+        Some(path) => Some(listen::unix(path).await?),
+        None => None,
+    };
+    let tcp = listen::tcp(&settings.listen)?;
+    raise_descriptor_limit(settings.max_clients);
+    let collector = Collector::spawn(config(settings))?;
+    say_kernel(&collector.hello().kernel);
+    if let Some(unix) = &unix {
+        match unix.group() {
+            Some(_) => {
+                tracing::info!("listening on {} for root, this user and group {GROUP}", unix.path().display())
+            }
+            None => tracing::info!(
+                "listening on {} for root and this user's group (there is no group {GROUP})",
+                unix.path().display()
+            ),
+        }
+    }
+    let server = Server::new(collector, tcp, unix, settings.max_clients);
+    for address in server.addresses() {
+        tracing::info!("listening on {address}");
+    }
+    if !server.addresses().is_empty() {
+        tracing::warn!(
+            "every user of this machine can read the table by TCP: this version does not check the user \
+             of loopback connections yet. To limit it to root and group {GROUP}: --unix PATH"
+        );
+    }
+    server.run(signals.stop()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// SIGTERM and SIGINT end the daemon; SIGHUP, which there is nothing to do for, does not.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hangup.recv() => {
+                    tracing::info!("SIGHUP ignored: there is no configuration to read again");
+                }
+            }
+        }
+    }
+}
+
+/// Descriptors beside those of clients: listeners, netlink, the runtime, logs.
+const OWN_DESCRIPTORS: u64 = 64;
+
+/// Allows as many descriptors as `clients` need, as far as the hard limit goes.
+fn raise_descriptor_limit(clients: usize) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let need = OWN_DESCRIPTORS.saturating_add(clients as u64);
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= need);
+    if enough(limit.current) {
+        return;
+    }
+    limit.current = if enough(limit.maximum) { Some(need) } else { limit.maximum };
+    if setrlimit(Resource::Nofile, limit).is_err() || !enough(limit.current) {
+        tracing::warn!("the limit of open files allows fewer than {clients} clients; see ulimit -n");
+    }
+}
+
+fn config(settings: &Settings) -> CollectorConfig {
+    CollectorConfig {
+        name: settings.name.clone(),
+        interval: settings.interval,
+        events: settings.events == Events::Listen,
+        event_buffer: settings.event_buffer.and_then(|bytes| bytes.try_into().ok()),
+        netns: settings.netns.clone(),
+        ..CollectorConfig::default()
+    }
+}
+
+fn is_permission(error: &CollectorError) -> bool {
+    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+    match error {
+        CollectorError::Denied(_) => true,
+        CollectorError::Netns(NetnsError::Open { source, .. } | NetnsError::Enter { source, .. }) => {
+            refused(source)
+        }
+        _ => false,
+    }
+}
+
+fn say_kernel(kernel: &KernelFacts) {
+    for (weight, line) in facts::lines(kernel) {
+        match weight {
+            Weight::Info => tracing::info!("{line}"),
+            Weight::Warning => tracing::warn!("{line}"),
+        }
+    }
+}

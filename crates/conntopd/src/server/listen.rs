@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use super::holder;
 use crate::args::{Listen, Need};
 
 /// Connections that the kernel completes while the server is busy.
-const BACKLOG: u32 = 1024;
+const BACKLOG: i32 = 1024;
 /// Mode of the unix socket: its owner and its group may connect.
 const SOCKET_MODE: u32 = 0o660;
 /// Group that may connect to the unix socket, if it exists.
@@ -159,7 +160,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     // A restart must not wait for the last connections' TIME-WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG.unsigned_abs())
 }
 
 fn lacks_family(error: &io::Error) -> bool {
@@ -175,11 +176,7 @@ fn lacks_family(error: &io::Error) -> bool {
 pub async fn unix(path: &Path) -> Result<UnixSocket, ListenError> {
     let failed = |step, error| ListenError::Unix { step, path: path.to_owned(), error };
     clear(path).await?;
-    // The umask leaves no moment in which others could connect.
-    let before = rustix::process::umask(Mode::from_raw_mode(0o177));
-    let bound = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = bound.map_err(|error| failed("listen on", error))?;
+    let listener = bind_unix(path).map_err(|error| failed("listen on", error))?;
     let meta = std::fs::symlink_metadata(path).map_err(|error| failed("look at", error))?;
     let mut socket =
         UnixSocket { listener, path: path.to_owned(), file: (meta.dev(), meta.ino()), group: None };
@@ -194,6 +191,16 @@ pub async fn unix(path: &Path) -> Result<UnixSocket, ListenError> {
     let mode = std::fs::Permissions::from_mode(SOCKET_MODE);
     std::fs::set_permissions(path, mode).map_err(|error| failed("set the mode of", error))?;
     Ok(socket)
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // The file inherits this mode, so there is no moment in which others could connect.
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
 }
 
 async fn clear(path: &Path) -> Result<(), ListenError> {

@@ -11,6 +11,7 @@ pub mod mirror;
 pub mod source;
 
 // How flows are read.
+pub mod orient;
 
 // Front ends.
 pub mod tui;

@@ -117,6 +117,8 @@ pub enum Effect {
     Quit,
     /// Give the terminal back, stop, take it again when continued.
     Suspend,
+    /// Tell the source to stop or to resume delivery.
+    Pause(bool),
     /// Forget what is believed to be on the screen.
     Repaint,
     /// Make the kernel track connections; the outcome comes back to the application.

@@ -137,7 +137,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('g'), named(KeyCode::Home)], Action::Move(Motion::Top), SCROLLS, "to the first", ""),
     bind(&[Key::ch('G'), named(KeyCode::End)], Action::Move(Motion::Bottom), SCROLLS, "to the last", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
-    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", "Take"),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu, Dialog], "take the marked line", ""),
     bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
     bind(

@@ -1,4 +1,39 @@
-//! Numbers of the header.
+//! Numbers of the header and of the details. Widths seldom change, so that nothing beside them
+//! moves.
+
+/// Unit of rates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RateUnit {
+    /// Bits per second.
+    #[default]
+    Bits,
+    /// Bytes per second.
+    Bytes,
+}
+
+const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
+
+/// A rate with three digits, at the right end of its widest form.
+#[must_use]
+pub fn rate(bytes_per_second: u64, unit: RateUnit) -> String {
+    let (value, word, width) = match unit {
+        RateUnit::Bits => (bytes_per_second.saturating_mul(8), "bit/s", 11),
+        RateUnit::Bytes => (bytes_per_second, "B/s", 9),
+    };
+    let (mut whole, mut rest, mut prefix) = (value, 0, 0);
+    while whole >= 1000 && prefix + 1 < PREFIXES.len() {
+        rest = whole % 1000;
+        whole /= 1000;
+        prefix += 1;
+    }
+    let number = match (prefix, whole) {
+        (0, _) | (_, 100..) => whole.to_string(),
+        (_, 10..) => format!("{whole}.{}", rest / 100),
+        _ => format!("{whole}.{:02}", rest / 10),
+    };
+    let prefix = PREFIXES.get(prefix).copied().unwrap_or("");
+    format!("{:>width$}", format!("{number} {prefix}{word}"))
+}
 
 /// An integer with commas between thousands.
 #[must_use]
@@ -19,4 +54,11 @@ pub fn grouped(number: u64) -> String {
 pub fn per_second(rate: f64) -> String {
     let text = if rate > 0.0 && rate < 9.95 { format!("{rate:.1}") } else { format!("{rate:.0}") };
     format!("{:<6}", format!("{text}/s"))
+}
+
+/// Time of day of a number of seconds since 1970, in UTC.
+#[must_use]
+pub fn clock(seconds: u64) -> String {
+    let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{h:02}:{m:02}:{s:02}Z")
 }

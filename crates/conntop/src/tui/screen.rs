@@ -53,6 +53,8 @@ pub struct Header {
     pub words: (&'static str, &'static str),
     /// Sums of both over the last ticks, oldest first.
     pub history: Vec<f64>,
+    /// Traffic that is neither, as words and formatted rates.
+    pub others: Vec<(&'static str, String)>,
     /// Effective window of the rates, formatted.
     pub window: String,
     /// Time of the newest data by the collector's wall clock, `12:04:31`.
@@ -117,6 +119,8 @@ pub enum Order {
 /// A column on the screen.
 #[derive(Clone, Debug, Default)]
 pub struct Column {
+    /// Name of the column in commands.
+    pub key: &'static str,
     /// Heading.
     pub title: String,
     /// Cells of the screen.

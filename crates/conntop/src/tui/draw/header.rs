@@ -28,6 +28,9 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
             items.push(Item::new(labelled(word, rate), rank, Side::Right));
         }
     }
+    for (rank, (word, rate)) in (0u8..).zip(&header.others) {
+        items.push(Item::new(labelled(word, rate), 70u8.saturating_sub(rank), Side::Right));
+    }
     let used = line.width.saturating_sub(60);
     if used >= 12 && !header.history.is_empty() {
         let cells = usize::from(used).min(SPARKLINE);

@@ -1,0 +1,132 @@
+//! What is not as it should be, in a few words; and why there are no rows, and what to do.
+
+use std::time::Instant;
+
+use super::App;
+use crate::engine::{Connection, Notice, NoticeKind};
+use crate::source::SourceEnd;
+use crate::tui::format::grouped;
+use crate::tui::screen::{Span, Spans};
+use crate::tui::theme::Role;
+
+/// Age of a pass that is worth telling: the widest of the usual intervals, twice.
+const OLD_PASS_MS: u64 = 10_000;
+
+impl App {
+    /// Abnormal facts, most important first.
+    pub(super) fn abnormal(&self, now: Instant) -> Vec<Span> {
+        let mut facts: Vec<Span> = Vec::new();
+        if let Some(text) = &self.failure {
+            facts.push(Span::new(text.clone(), Role::Error));
+        }
+        if let Connection::Ended(SourceEnd::Failed(error)) = self.engine.connection() {
+            facts.push(Span::new(error.text.clone(), Role::Error));
+        }
+        for notice in self.notices() {
+            facts.extend(self.short(notice.kind, now));
+        }
+        let position = self.engine.mirror().position();
+        let pass = position.pass.finished.unwrap_or(position.pass.started);
+        let age = position.at.since(pass);
+        if position.pass.number > 0 && age > OLD_PASS_MS {
+            facts.push(Span::new(format!("pass {}s", age / 1000), Role::Warning));
+        }
+        facts
+    }
+
+    /// What the engine tells, without what has been repaired from here.
+    fn notices(&self) -> Vec<Notice> {
+        let repaired = |kind| self.activated && matches!(kind, NoticeKind::TrackingOff | NoticeKind::AcctOff);
+        self.engine.notices().into_iter().filter(|notice| !repaired(notice.kind)).collect()
+    }
+
+    fn short(&self, kind: NoticeKind, now: Instant) -> Option<Span> {
+        let text = match kind {
+            NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
+            NoticeKind::TrackingOff => "tracking inactive".to_owned(),
+            NoticeKind::AcctOff => "acct off".to_owned(),
+            NoticeKind::NotListening => "no events".to_owned(),
+            NoticeKind::Lost => match self.engine.lost().and_then(|lost| lost.events) {
+                Some(events) => format!("lost {}", grouped(events)),
+                None => "events lost".to_owned(),
+            },
+            NoticeKind::Truncated => "truncated".to_owned(),
+            NoticeKind::Stale => {
+                let Connection::Stale { cause, since, .. } = self.engine.connection() else {
+                    return None;
+                };
+                let age = now.saturating_duration_since(*since).as_secs();
+                format!("stale {age}s: {cause}")
+            }
+        };
+        let role = match kind {
+            NoticeKind::Stale | NoticeKind::TrackingOff => Role::Error,
+            _ => Role::Warning,
+        };
+        Some(Span::new(text, role))
+    }
+
+    /// Why there are no rows, and what to do.
+    pub(super) fn emptiness(&self, now: Instant) -> Vec<Spans> {
+        let line = |text: String, role| vec![Span::new(text, role)];
+        let source = &self.options.source;
+        let flows = self.engine.mirror().len();
+        match self.engine.connection() {
+            Connection::Connecting => {
+                return vec![line(format!("connecting to {source} …"), Role::Text)];
+            }
+            Connection::Stale { cause, retry_at, .. } => {
+                let wait = retry_at.saturating_duration_since(now).as_secs();
+                return vec![
+                    line(format!("{source}: {cause}"), Role::Error),
+                    line(format!("trying again in {wait} s; q quits"), Role::Text),
+                ];
+            }
+            Connection::Ended(SourceEnd::Failed(error)) => {
+                return vec![line(error.text.clone(), Role::Error)];
+            }
+            Connection::Live | Connection::Ended(SourceEnd::Finished) => {}
+        }
+        if flows > 0 && self.filtering.filter().is_some() {
+            return vec![
+                line(format!("None of the {} flows matches the filter.", grouped64(flows)), Role::Text),
+                vec![
+                    Span::new("Esc", Role::Key),
+                    Span::new(" clears it, ", Role::Text),
+                    Span::new("/", Role::Key),
+                    Span::new(" changes it.", Role::Text),
+                ],
+            ];
+        }
+        if flows > 0 && self.hide_local {
+            return vec![
+                line(format!("All {} flows are within the local networks.", grouped64(flows)), Role::Text),
+                vec![Span::new("L", Role::Key), Span::new(" shows them.", Role::Text)],
+            ];
+        }
+        if !self.engine.mirror().position().synced {
+            return vec![line("reading the table …".to_owned(), Role::Text)];
+        }
+        let notices = self.notices();
+        if let Some(off) = notices.iter().find(|n| n.kind == NoticeKind::TrackingOff) {
+            let mut lines = vec![line(off.text.clone(), Role::Warning)];
+            if self.options.local {
+                lines.push(vec![
+                    Span::new("A", Role::Key),
+                    Span::new(" makes the kernel track connections here (it asks first).", Role::Text),
+                ]);
+            } else {
+                lines.push(line(off.repair.clone(), Role::Text));
+            }
+            return lines;
+        }
+        vec![
+            line("The table is empty: no connection is being tracked right now.".to_owned(), Role::Text),
+            line("Flows appear here as soon as there are some.".to_owned(), Role::Dim),
+        ]
+    }
+}
+
+fn grouped64(number: usize) -> String {
+    grouped(u64::try_from(number).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,210 @@
+//! What is open on top of the rows, and what keys do there.
+
+use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow};
+
+use super::App;
+use super::listing::Listing;
+use crate::tui::action::{Edit, Effect, Motion};
+use crate::tui::bindings::Context;
+use crate::tui::prompt::Prompt;
+
+/// When and why a flow ended, and the kernel's stop time.
+pub(crate) type End = (BootMillis, EndReason, Option<u64>);
+
+/// Something on top of the rows.
+pub(crate) enum Open {
+    /// Everything about one flow, kept while it is open even when the flow is forgotten.
+    Details {
+        id: FlowId,
+        top: usize,
+        row: Box<FlowRow>,
+        end: Option<End>,
+    },
+    Help {
+        top: usize,
+        search: Prompt,
+        searching: bool,
+    },
+    Sort {
+        at: usize,
+    },
+    Question(Question),
+    Notice {
+        title: &'static str,
+        text: String,
+    },
+}
+
+/// A question that waits for yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    Activate,
+    Leftover,
+}
+
+impl Open {
+    pub(crate) fn help() -> Self {
+        Self::Help { top: 0, search: Prompt::default(), searching: false }
+    }
+
+    pub(crate) fn context(&self) -> Context {
+        match self {
+            Self::Details { .. } => Context::Details,
+            Self::Help { searching: true, .. } => Context::Prompt,
+            Self::Help { .. } => Context::Help,
+            Self::Sort { .. } => Context::Menu,
+            Self::Question(_) | Self::Notice { .. } => Context::Dialog,
+        }
+    }
+
+    /// Closes something within it; false when it is to be closed as a whole.
+    pub(crate) fn close_inner(&mut self) -> bool {
+        match self {
+            Self::Help { top, search, searching } if *searching || !search.text().is_empty() => {
+                *searching = false;
+                *top = 0;
+                search.open("");
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl App {
+    pub(super) fn open_details(&mut self) {
+        if self.cursor.selected.is_none() {
+            let height = usize::from(self.areas().body.height);
+            self.cursor.select(&self.listing, height, self.cursor.top);
+        }
+        let Some(id) = self.cursor.selected else { return };
+        if let Some((row, end)) = self.look_up(id) {
+            self.layers.push(Open::Details { id, top: 0, row: Box::new(row), end });
+        }
+    }
+
+    fn look_up(&self, id: FlowId) -> Option<(FlowRow, Option<End>)> {
+        let mirror = self.engine.mirror();
+        if let Some(flow) = mirror.get(id) {
+            return Some((flow.row(), None));
+        }
+        let ended = mirror.ended().rev().find(|ended| ended.flow.id() == id)?;
+        Some((ended.flow.row(), Some((ended.at, ended.reason, ended.stop))))
+    }
+
+    /// Brings open details up to date.
+    pub(super) fn keep_details(&mut self) {
+        let Some(Open::Details { id, .. }) = self.layers.last() else { return };
+        let Some((fresh, end_now)) = self.look_up(*id) else { return };
+        if let Some(Open::Details { row, end, .. }) = self.layers.last_mut() {
+            **row = fresh;
+            *end = end_now;
+        }
+    }
+
+    pub(super) fn open_sort(&mut self) {
+        let at = Listing::sortable().iter().position(|c| c.key == self.sort.column).unwrap_or(0);
+        self.layers.push(Open::Sort { at });
+    }
+
+    /// The question about activation, or why it cannot be asked.
+    pub(super) fn activation(&self) -> Open {
+        let active = self.activated
+            || self.engine.kernel().is_some_and(|k| k.tracking == Some(true) && k.acct == Some(true));
+        if !self.options.local {
+            let text = "Tracking can be activated only where the collector runs: start conntop or \
+                        conntopd with --activate on that machine.";
+            return Open::Notice { title: "Activate tracking", text: text.to_owned() };
+        }
+        if active {
+            let text = "The kernel tracks connections here and counts their bytes: there is \
+                        nothing to activate.";
+            return Open::Notice { title: "Activate tracking", text: text.to_owned() };
+        }
+        Open::Question(Question::Activate)
+    }
+
+    pub(super) fn search_help(&mut self) {
+        if let Some(Open::Help { searching, .. }) = self.layers.last_mut() {
+            *searching = true;
+        }
+    }
+
+    /// Moves in what is on top; false when the rows are.
+    pub(super) fn step_layer(&mut self, motion: Motion) -> bool {
+        let page = self.areas().text_lines().max(1);
+        let choices = Listing::sortable().len();
+        let lines = self.text_len();
+        match self.layers.last_mut() {
+            None => return false,
+            Some(Open::Details { top, .. } | Open::Help { top, .. }) => {
+                *top = moved(*top, motion, page, lines.saturating_sub(page));
+            }
+            Some(Open::Sort { at }) => {
+                *at = moved(*at, motion, page, choices.saturating_sub(1));
+            }
+            Some(Open::Question(_) | Open::Notice { .. }) => {}
+        }
+        true
+    }
+
+    pub(super) fn edit(&mut self, edit: &Edit) {
+        if self.filtering.open {
+            self.filtering.edit(edit);
+        } else if let Some(Open::Help { top, search, searching: true }) = self.layers.last_mut()
+            && search.edit(edit)
+        {
+            *top = 0;
+        }
+    }
+
+    pub(super) fn accept(&mut self) {
+        if self.filtering.open {
+            return self.filtering.accept();
+        }
+        match self.layers.last_mut() {
+            Some(Open::Help { searching, .. }) => *searching = false,
+            Some(Open::Sort { at }) => {
+                let at = *at;
+                self.layers.pop();
+                let sortable = Listing::sortable();
+                let chosen = sortable.get(at).map(|c| c.key);
+                match chosen {
+                    Some(key) if key == self.sort.column => self.invert(),
+                    Some(key) => self.sort_by(key),
+                    None => {}
+                }
+            }
+            Some(Open::Notice { .. }) => {
+                self.layers.pop();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn answer(&mut self, yes: bool) -> Option<Effect> {
+        let question = match self.layers.pop()? {
+            Open::Question(question) => question,
+            _ => return None,
+        };
+        match question {
+            Question::Activate => yes.then_some(Effect::Activate),
+            Question::Leftover => yes.then_some(Effect::RemoveLeftover),
+        }
+    }
+}
+
+fn moved(from: usize, motion: Motion, page: usize, last: usize) -> usize {
+    let half = (page / 2).max(1);
+    let to = match motion {
+        Motion::Up => from.saturating_sub(1),
+        Motion::Down => from.saturating_add(1),
+        Motion::PageUp => from.saturating_sub(page),
+        Motion::PageDown => from.saturating_add(page),
+        Motion::HalfUp => from.saturating_sub(half),
+        Motion::HalfDown => from.saturating_add(half),
+        Motion::Top => 0,
+        Motion::Bottom => last,
+    };
+    to.min(last)
+}

@@ -5,6 +5,7 @@
 //! that on a buffer. Only the event loop and the terminal guard touch the world.
 
 pub mod action;
+pub mod app;
 pub mod bindings;
 pub mod details;
 pub mod draw;
@@ -13,6 +14,7 @@ pub mod glyphs;
 pub mod hangup;
 pub mod key;
 pub mod prompt;
+pub mod run;
 pub mod screen;
 pub mod svg;
 pub mod terminal;

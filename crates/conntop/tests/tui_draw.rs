@@ -19,6 +19,7 @@ fn screens(text: &str) -> Vec<Screen> {
     let table = Table {
         columns: (0..12)
             .map(|n| Column {
+                key: "key",
                 title: text.to_owned(),
                 width: n * 3 + 1,
                 align: if n % 2 == 0 { Align::Left } else { Align::Right },
@@ -42,6 +43,7 @@ fn screens(text: &str) -> Vec<Screen> {
             output: Some("9.10 Mbit/s".into()),
             words: ("in", "out"),
             history: (0..50).map(f64::from).collect(),
+            others: vec![("transit", "1.00 Gbit/s".into())],
             window: "2s".into(),
             clock: Some("12:04:31".into()),
             flows: 12_041,

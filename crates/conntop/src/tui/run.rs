@@ -1,0 +1,296 @@
+//! The event loop: one task, one `select!`. Input is drawn at once; data is drawn at most every
+//! [`DATA_INTERVAL`], and more seldom when making the screen takes long; an idle program waits.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream, KeyEventKind};
+use futures_util::StreamExt;
+use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
+use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
+
+use super::action::{Action, Edit, Effect};
+use super::app::App;
+use super::bindings::{self, Context};
+use super::draw::{self, Look};
+use super::hangup;
+use super::key::Key;
+use super::terminal::Guard;
+use crate::engine::Connection;
+use crate::source::{Request, Source, SourceEnd, SourceError, SourceEvent};
+
+/// Shortest time between two drawings because of data: ten a second look live.
+pub const DATA_INTERVAL: Duration = Duration::from_millis(100);
+/// Share of the time that making screens may take, as a divisor.
+const SHARE: u32 = 4;
+/// Events that are applied before the keyboard is looked at again.
+const BATCH: usize = 16;
+
+/// How the loop ended.
+#[derive(Debug)]
+pub enum Exit {
+    /// Somebody or something asked for it.
+    Quit,
+    /// The source failed before anything could be shown.
+    Failed(SourceError),
+}
+
+/// What only the surroundings of the application can do; each says how it went.
+pub trait Repairs {
+    /// Makes the kernel of this machine track connections.
+    ///
+    /// # Errors
+    /// What went wrong and what to do, for people.
+    fn activate(&mut self) -> Result<String, String>;
+
+    /// Removes what an earlier run left in the kernel.
+    ///
+    /// # Errors
+    /// What went wrong and what to do, for people.
+    fn remove_leftover(&mut self) -> Result<String, String>;
+}
+
+/// Runs the application on the terminal until somebody quits.
+///
+/// # Errors
+/// When the terminal cannot be taken, or is lost.
+pub async fn run(
+    mut app: App,
+    mut source: Source,
+    look: Look,
+    repairs: &mut dyn Repairs,
+) -> io::Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let mut guard = Guard::take()?;
+    let mut gone = hangup::watch()?;
+    let mut keys = EventStream::new();
+    fit(&mut app);
+    let mut pace = Pacer::default();
+    let mut open = true;
+    let mut stopped_here = false;
+    loop {
+        if pace.is_due(Instant::now()) {
+            let begun = Instant::now();
+            app.refresh(begun);
+            guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
+            pace.drawn(begun, Instant::now());
+        }
+        let wake = pace.next(app.due(Instant::now()));
+        let happened = tokio::select! {
+            biased;
+            _ = &mut gone => return Ok(Exit::Quit),
+            heard = signals.next() => Happened::Signal(heard),
+            event = keys.next() => Happened::Terminal(event.transpose()?),
+            event = source.next(), if open && !app.paused() => Happened::Source(event),
+            () = at(wake) => Happened::Time,
+        };
+        let effects = match happened {
+            Happened::Signal(Control::Quit) => return Ok(Exit::Quit),
+            Happened::Signal(Control::Stop) => {
+                guard.while_away(stop)?;
+                stopped_here = true;
+                fit(&mut app);
+                pace.now();
+                Vec::new()
+            }
+            Happened::Signal(Control::Continued) => {
+                // Whoever stopped the process from outside left the terminal in any state.
+                if !std::mem::take(&mut stopped_here) {
+                    guard.while_away(|| {})?;
+                }
+                fit(&mut app);
+                pace.now();
+                Vec::new()
+            }
+            Happened::Terminal(None) => return Ok(Exit::Quit),
+            Happened::Terminal(Some(event)) => {
+                let now = Instant::now();
+                match action(&mut app, event) {
+                    Some(action) => {
+                        pace.now();
+                        app.update(action, now)
+                    }
+                    None => {
+                        pace.now();
+                        Vec::new()
+                    }
+                }
+            }
+            Happened::Source(None) => {
+                open = false;
+                Vec::new()
+            }
+            Happened::Source(Some(event)) => {
+                if let Some(error) = apply(&mut app, &mut source, event) {
+                    return Ok(Exit::Failed(error));
+                }
+                pace.data();
+                Vec::new()
+            }
+            Happened::Time => {
+                pace.time(Instant::now(), wake);
+                Vec::new()
+            }
+        };
+        for effect in effects {
+            match effect {
+                Effect::Quit => return Ok(Exit::Quit),
+                Effect::Suspend => {
+                    // The whole foreground group, as the terminal itself would do it.
+                    let _ = kill_current_process_group(Signal::TSTP);
+                }
+                Effect::Repaint => guard.repaint()?,
+                Effect::Pause(on) => source.request(Request::Pause(on)),
+                Effect::Activate => match repairs.activate() {
+                    Ok(text) => app.activated(text),
+                    Err(text) => app.report("Activate tracking", text),
+                },
+                Effect::RemoveLeftover => {
+                    let (Ok(text) | Err(text)) = repairs.remove_leftover();
+                    app.report("Left over from an earlier run", text);
+                }
+            }
+        }
+    }
+}
+
+enum Happened {
+    Signal(Control),
+    Terminal(Option<Event>),
+    Source(Option<SourceEvent>),
+    Time,
+}
+
+/// The action that an event of the terminal asks for. A new size is taken in here.
+fn action(app: &mut App, event: Event) -> Option<Action> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            bindings::dispatch(app.context(), Key::from(key))
+        }
+        Event::Paste(text) if app.context() == Context::Prompt => Some(Action::Edit(Edit::Paste(text))),
+        Event::Resize(columns, lines) => {
+            app.resize(columns, lines);
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Applies an event and what waits behind it; an error is one that leaves nothing to show.
+fn apply(app: &mut App, source: &mut Source, first: SourceEvent) -> Option<SourceError> {
+    let mut next = Some(first);
+    for _ in 0..BATCH {
+        let Some(event) = next else { break };
+        if let Err(error) = app.apply(event, Instant::now()) {
+            app.fail(format!("the source contradicts itself: {error}"));
+            break;
+        }
+        next = source.try_next();
+    }
+    match app.engine().connection() {
+        Connection::Ended(SourceEnd::Failed(error)) if app.engine().hello().is_none() => Some(error.clone()),
+        _ => None,
+    }
+}
+
+fn fit(app: &mut App) {
+    if let Ok((columns, lines)) = crossterm::terminal::size() {
+        app.resize(columns, lines);
+    }
+}
+
+fn stop() {
+    let _ = kill_process(getpid(), Signal::STOP);
+}
+
+async fn at(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When to draw.
+#[derive(Debug)]
+struct Pacer {
+    due: bool,
+    data: bool,
+    earliest: Option<Instant>,
+}
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self { due: true, data: false, earliest: None }
+    }
+}
+
+impl Pacer {
+    fn now(&mut self) {
+        self.due = true;
+    }
+
+    fn data(&mut self) {
+        self.data = true;
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.due || (self.data && self.earliest.is_none_or(|at| now >= at))
+    }
+
+    fn drawn(&mut self, begun: Instant, done: Instant) {
+        self.due = false;
+        self.data = false;
+        let cost = done.saturating_duration_since(begun);
+        self.earliest = Some(done + DATA_INTERVAL.max(cost * SHARE));
+    }
+
+    fn next(&self, due: Option<Instant>) -> Option<Instant> {
+        let data = self.earliest.filter(|_| self.data);
+        [data, due].into_iter().flatten().min()
+    }
+
+    fn time(&mut self, now: Instant, wake: Option<Instant>) {
+        if wake.is_some_and(|at| now >= at) && !self.data {
+            self.due = true;
+        }
+    }
+}
+
+/// What signals ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Control {
+    Quit,
+    Stop,
+    Continued,
+}
+
+struct Signals {
+    terminate: Heard,
+    hangup: Heard,
+    interrupt: Heard,
+    stop: Heard,
+    go_on: Heard,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let raw = |s: Signal| signal(SignalKind::from_raw(s.as_raw()));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stop: raw(Signal::TSTP)?,
+            go_on: raw(Signal::CONT)?,
+        })
+    }
+
+    async fn next(&mut self) -> Control {
+        tokio::select! {
+            _ = self.terminate.recv() => Control::Quit,
+            _ = self.hangup.recv() => Control::Quit,
+            _ = self.interrupt.recv() => Control::Quit,
+            _ = self.stop.recv() => Control::Stop,
+            _ = self.go_on.recv() => Control::Continued,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A stage for the application: the recording of an office, a clock of its own, keys by name.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test support module")]
+
+use std::time::{Duration, Instant};
+
+use conntop::engine::Engine;
+use conntop::source::{Messages, SourceEnd, SourceEvent};
+use conntop::tui::action::{Action, Edit, Effect};
+use conntop::tui::app::{App, Options};
+use conntop::tui::bindings;
+use conntop::tui::draw::{self, Look};
+pub(crate) use conntop::tui::glyphs::Charset as charset;
+use conntop::tui::key::Key;
+use conntop::tui::theme::Theme;
+use conntop_proto::message::ServerMessage;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+const OFFICE: &str = include_str!("../fixtures/office.ndjson");
+
+/// An application on a screen of text.
+pub(crate) struct Stage {
+    pub(crate) app: App,
+    pub(crate) charset: charset,
+    pub(crate) effects: Vec<Effect>,
+    now: Instant,
+    size: (u16, u16),
+    /// Messages that are still to come, by the second.
+    seconds: std::vec::IntoIter<Vec<ServerMessage>>,
+}
+
+impl Stage {
+    pub(crate) fn new(columns: u16, lines: u16) -> Self {
+        let options = Options { source: "replay".into(), local: true, router: true, ..Options::default() };
+        let mut stage = Self {
+            app: App::new(Engine::default(), options, (columns, lines)),
+            charset: charset::Unicode,
+            effects: Vec::new(),
+            now: Instant::now(),
+            size: (columns, lines),
+            seconds: seconds().into_iter(),
+        };
+        stage.app.refresh(stage.now);
+        stage
+    }
+
+    /// Does what a script says: keys by name, `"..."` types text, `+N` lets N seconds pass.
+    pub(crate) fn play(&mut self, script: &str) {
+        let mut rest = script.trim();
+        while !rest.is_empty() {
+            let (word, after) = match rest.strip_prefix('"') {
+                Some(quoted) => {
+                    let end = quoted.find('"').expect("closing quote");
+                    for ch in quoted[..end].chars() {
+                        self.act(Action::Edit(Edit::Insert(ch)));
+                    }
+                    ("", &quoted[end + 1..])
+                }
+                None => rest.split_once(' ').unwrap_or((rest, "")),
+            };
+            rest = after.trim_start();
+            if let Some(seconds) = word.strip_prefix('+').filter(|n| !n.is_empty()) {
+                for _ in 0..seconds.parse().expect("seconds") {
+                    self.second();
+                }
+            } else if !word.is_empty() {
+                self.key(word);
+            }
+        }
+    }
+
+    pub(crate) fn key(&mut self, name: &str) {
+        let key = Key::parse(name).unwrap_or_else(|| panic!("no key {name}"));
+        let action = bindings::dispatch(self.app.context(), key)
+            .unwrap_or_else(|| panic!("{name} does nothing in {:?}", self.app.context()));
+        self.act(action);
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        let effects = self.app.update(action, self.now);
+        self.effects.extend(effects);
+        self.app.refresh(self.now);
+    }
+
+    pub(crate) fn apply(&mut self, event: SourceEvent) {
+        self.app.apply(event, self.now).expect("a sound recording");
+    }
+
+    /// One second of the recording passes; a paused application takes nothing in.
+    pub(crate) fn second(&mut self) {
+        self.now += Duration::from_secs(1);
+        if !self.app.paused() {
+            let messages = self.seconds.next();
+            match messages {
+                Some(mut messages) => {
+                    if let Some(ServerMessage::Hello(hello)) = messages.first() {
+                        let hello = hello.clone();
+                        messages.remove(0);
+                        self.apply(SourceEvent::Connected(hello));
+                    }
+                    self.apply(SourceEvent::Messages(Messages::new(messages)));
+                }
+                None => self.apply(SourceEvent::Ended(SourceEnd::Finished)),
+            }
+        }
+        self.app.refresh(self.now);
+    }
+
+    pub(crate) fn resize(&mut self, columns: u16, lines: u16) {
+        self.size = (columns, lines);
+        self.app.resize(columns, lines);
+        self.app.refresh(self.now);
+    }
+
+    pub(crate) fn buffer(&self) -> Buffer {
+        let area = Rect::new(0, 0, self.size.0, self.size.1);
+        let mut buffer = Buffer::empty(area);
+        let look = Look { theme: Theme::Palette, charset: self.charset };
+        let cursor = draw::draw(self.app.screen(), look, area, &mut buffer);
+        assert!(cursor.is_none_or(|at| area.contains(at)), "cursor {cursor:?} outside {area:?}");
+        buffer
+    }
+
+    /// The screen as text; the right end of each line is trimmed.
+    pub(crate) fn text(&self) -> String {
+        let buffer = self.buffer();
+        (0..self.size.1)
+            .map(|y| {
+                let line: String =
+                    (0..self.size.0).map(|x| buffer[(x, y)].symbol()).collect::<Vec<_>>().concat();
+                format!("{}\n", line.trim_end())
+            })
+            .collect()
+    }
+}
+
+/// The recording cut behind each table message.
+fn seconds() -> Vec<Vec<ServerMessage>> {
+    let mut out = vec![Vec::new()];
+    for line in OFFICE.lines() {
+        let message: ServerMessage = serde_json::from_str(line).expect("a message");
+        let last = matches!(message, ServerMessage::Table(_) | ServerMessage::Synced(_));
+        out.last_mut().expect("never empty").push(message);
+        if last && out.last().expect("never empty").iter().any(|m| matches!(m, ServerMessage::Delta(_))) {
+            out.push(Vec::new());
+        }
+    }
+    out.retain(|messages| !messages.is_empty());
+    out
+}

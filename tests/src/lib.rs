@@ -1,2 +1,30 @@
 #![forbid(unsafe_code)]
-//! The lab.
+//! The lab: a router with NAT between two hosts, out of three network namespaces on the real
+//! kernel, with what fills its connection tracking table, moves its counters and churns it, and
+//! with `conntrack -L` as the oracle. The end-to-end tests in `tests/` run in it, and
+//! `conntop-lab` gives it to people by hand.
+//!
+//! From the ground up: [`lock`] and [`tools`] (what the machine offers, installed once),
+//! [`netns`] (a namespace, and code in it), [`lab`] (the topology), [`traffic`] (real packets),
+//! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says).
+//!
+//! Invariants
+//! - Nothing outlives its owner: namespaces, processes and raised limits go with `Drop`, at a
+//!   panic too, and what a killed run left behind is swept by the next one.
+//! - A test that cannot have its lab says so on stderr, whatever libtest captures; with
+//!   `CONNTOP_LAB=required` it fails.
+//! - Everything is deterministic from a seed and bounded in time.
+
+pub mod churn;
+pub mod gate;
+pub mod inject;
+pub mod lab;
+pub mod lock;
+pub mod netns;
+pub mod oracle;
+pub mod tools;
+pub mod traffic;
+
+pub use gate::Gate;
+pub use lab::{Lab, LabOptions};
+pub use netns::Namespace;

@@ -1,5 +1,13 @@
 //! The invariants of docs/architecture.md that can be read off the sources.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panics"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

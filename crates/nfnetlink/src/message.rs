@@ -5,8 +5,7 @@ use crate::ct::{
     IPCTNL_MSG_CT_NEW, NFNL_SUBSYS_CTNETLINK, TableStats,
 };
 use crate::wire::{
-    Frames, Header, NFGEN_LEN, NLM_F_CREATE, NLMSG_DONE, NLMSG_ERROR, NLMSG_NOOP, NLMSG_OVERRUN, ParseError,
-    Problem,
+    Frames, Header, NFGEN_LEN, NLM_F_CREATE, NLMSG_DONE, NLMSG_ERROR, NLMSG_OVERRUN, ParseError, Problem,
 };
 
 const DESTROY: u16 = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE;
@@ -67,6 +66,51 @@ pub struct Messages<'a> {
     frames: Frames<'a>,
 }
 
+/// What [`Messages::next_into`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Something happened to the flow that was read.
+    Event(CtEvent),
+    /// The flow that was read is part of a dump, or the answer to a GET.
+    Entry,
+    /// As [`Item::Done`].
+    Done {
+        /// errno or 0
+        error: i32,
+    },
+    /// As [`Item::Ack`].
+    Ack,
+    /// As [`Item::Error`].
+    Error {
+        /// A positive errno.
+        errno: i32,
+    },
+    /// Anything else.
+    Other,
+}
+
+impl<'a> Messages<'a> {
+    /// Like `next`, but reads a flow in place: for loops over many. As an item it is copied on
+    /// its way out, which costs more than parsing it.
+    ///
+    /// After an error `flow` holds what was read before it.
+    #[inline]
+    pub fn next_into(&mut self, flow: &mut CtMessage<'a>) -> Option<Result<(Header, Read), ParseError>> {
+        let (header, payload) = match self.frames.next()? {
+            Ok(frame) => frame,
+            Err(error) => return Some(Err(error)),
+        };
+        let read = kind(header, payload).and_then(|read| {
+            if matches!(read, Read::Event(_) | Read::Entry) {
+                *flow = CtMessage::default();
+                flow.parse(attributes(payload)?.1)?;
+            }
+            Ok((header, read))
+        });
+        Some(read)
+    }
+}
+
 impl<'a> Iterator for Messages<'a> {
     type Item = Result<Message<'a>, ParseError>;
 
@@ -80,34 +124,53 @@ impl<'a> Iterator for Messages<'a> {
 }
 
 pub(crate) fn item(header: Header, payload: &[u8]) -> Result<Item<'_>, ParseError> {
+    Ok(match kind(header, payload)? {
+        Read::Entry => entry(Item::Entry(CtMessage::default()), payload)?,
+        Read::Event(event) => entry(Item::Event(event, CtMessage::default()), payload)?,
+        Read::Done { error } => Item::Done { error },
+        Read::Ack => Item::Ack,
+        Read::Error { errno } => Item::Error { errno },
+        Read::Other => other(header.kind, payload)?,
+    })
+}
+
+#[inline]
+fn kind(header: Header, payload: &[u8]) -> Result<Read, ParseError> {
     Ok(match header.kind {
-        NLMSG_NOOP => Item::Other(NLMSG_NOOP),
-        NLMSG_OVERRUN => Item::Overrun,
-        // Before 4.x DONE may come without a payload.
-        NLMSG_DONE if payload.is_empty() => Item::Done { error: 0 },
-        NLMSG_DONE => Item::Done { error: errno(payload, "NLMSG_DONE")? },
+        NEW if header.is_answer() => Read::Entry,
+        NEW if header.flags & NLM_F_CREATE != 0 => Read::Event(CtEvent::New),
+        NEW => Read::Event(CtEvent::Update),
+        DESTROY => Read::Event(CtEvent::Destroy),
+        // Old kernels end some dumps without a payload.
+        NLMSG_DONE if payload.is_empty() => Read::Done { error: 0 },
+        NLMSG_DONE => Read::Done { error: errno(payload, "NLMSG_DONE")? },
         NLMSG_ERROR => match errno(payload, "NLMSG_ERROR")? {
-            0 => Item::Ack,
-            errno => Item::Error { errno },
+            0 => Read::Ack,
+            errno => Read::Error { errno },
         },
-        NEW => {
-            let entry = CtMessage::parse(attributes(payload)?.1)?;
-            if header.is_answer() {
-                Item::Entry(entry)
-            } else if header.flags & NLM_F_CREATE != 0 {
-                Item::Event(CtEvent::New, entry)
-            } else {
-                Item::Event(CtEvent::Update, entry)
-            }
-        }
-        DESTROY => Item::Event(CtEvent::Destroy, CtMessage::parse(attributes(payload)?.1)?),
+        _ => Read::Other,
+    })
+}
+
+fn other(kind: u16, payload: &[u8]) -> Result<Item<'_>, ParseError> {
+    Ok(match kind {
+        NLMSG_OVERRUN => Item::Overrun,
         STATS => Item::TableStats(TableStats::parse(attributes(payload)?.1)?),
         CPU_STATS => {
             let (cpu, attributes) = attributes(payload)?;
             Item::CpuStats(CpuStats::parse(cpu, attributes)?)
         }
-        other => Item::Other(other),
+        kind => Item::Other(kind),
     })
+}
+
+/// Fills the empty message of an item.
+#[inline]
+fn entry<'a>(mut item: Item<'a>, payload: &'a [u8]) -> Result<Item<'a>, ParseError> {
+    if let Item::Entry(message) | Item::Event(_, message) = &mut item {
+        message.parse(attributes(payload)?.1)?;
+    }
+    Ok(item)
 }
 
 /// The resource id of the `nfgenmsg`, and what follows it.

@@ -10,7 +10,6 @@ pub(crate) const HEADER_LEN: usize = 16;
 /// Length of a `struct nfgenmsg`.
 pub(crate) const NFGEN_LEN: usize = 4;
 
-pub(crate) const NLMSG_NOOP: u16 = 1;
 pub(crate) const NLMSG_ERROR: u16 = 2;
 pub(crate) const NLMSG_DONE: u16 = 3;
 pub(crate) const NLMSG_OVERRUN: u16 = 4;
@@ -25,7 +24,7 @@ pub(crate) const NLM_F_CREATE: u16 = 0x400;
 
 /// The upper two bits of an attribute's type are flags (nested, network byte order).
 const ATTR_TYPE_MASK: u16 = 0x3fff;
-const ATTR_NESTED: u16 = 0x8000;
+pub(crate) const NESTED: u16 = 0x8000;
 
 /// One malformed message: what it was, where in it, and what is wrong there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,9 +46,9 @@ pub enum Problem {
     /// It has `found` bytes where its type needs `expected`.
     Length {
         /// Bytes found.
-        found: usize,
+        found: u16,
         /// Bytes expected (the maximum where the length may vary).
-        expected: usize,
+        expected: u16,
     },
     /// It is not there, and the message means nothing without it.
     Missing,
@@ -72,6 +71,21 @@ impl Problem {
     pub(crate) fn at(self, message: &'static str, attribute: &'static str) -> ParseError {
         ParseError { message, attribute, problem: self }
     }
+
+    /// An attribute's length has 16 bits, and so have these.
+    #[cold]
+    fn length(found: usize, expected: usize) -> Self {
+        let short = |length| u16::try_from(length).unwrap_or(u16::MAX);
+        Problem::Length { found: short(found), expected: short(expected) }
+    }
+}
+
+/// A problem on its way out of nested attributes, small enough for registers: with whole
+/// [`ParseError`]s parsing takes three times as long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) attribute: &'static &'static str,
+    pub(crate) problem: Problem,
 }
 
 /// A netlink message header without its length.
@@ -149,26 +163,32 @@ pub(crate) struct Attr<'a> {
 }
 
 impl<'a> Attr<'a> {
+    #[inline]
     pub(crate) fn nested(&self) -> Attrs<'a> {
         Attrs::new(self.data)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&self) -> Result<[u8; N], Problem> {
-        self.data.try_into().map_err(|_| Problem::Length { found: self.data.len(), expected: N })
+        self.data.try_into().map_err(|_| Problem::length(self.data.len(), N))
     }
 
+    #[inline]
     pub(crate) fn u8(&self) -> Result<u8, Problem> {
         self.array::<1>().map(u8::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn be16(&self) -> Result<u16, Problem> {
         self.array().map(u16::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn be32(&self) -> Result<u32, Problem> {
         self.array().map(u32::from_be_bytes)
     }
 
+    #[inline]
     pub(crate) fn be64(&self) -> Result<u64, Problem> {
         self.array().map(u64::from_be_bytes)
     }
@@ -176,7 +196,7 @@ impl<'a> Attr<'a> {
     /// A value of at most `max` bytes.
     pub(crate) fn bytes(&self, max: usize) -> Result<&'a [u8], Problem> {
         if self.data.len() > max {
-            return Err(Problem::Length { found: self.data.len(), expected: max });
+            return Err(Problem::length(self.data.len(), max));
         }
         Ok(self.data)
     }
@@ -204,7 +224,7 @@ impl<'a> Iterator for Attrs<'a> {
     type Item = Result<Attr<'a>, Problem>;
 
     /// After a broken length nothing behind it can be found, so that error is the last item.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let payload = std::mem::take(&mut self.rest);
         if payload.is_empty() {
@@ -284,7 +304,7 @@ impl Writer {
     pub(crate) fn begin_nest(&mut self, kind: u16) -> Open {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 2]);
-        self.buffer.extend_from_slice(&(kind | ATTR_NESTED).to_ne_bytes());
+        self.buffer.extend_from_slice(&(kind | NESTED).to_ne_bytes());
         Open(start)
     }
 

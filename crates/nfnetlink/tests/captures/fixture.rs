@@ -23,7 +23,7 @@ pub(crate) fn all() -> Vec<Captured> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "hex"));
     paths.sort();
-    paths.iter().flat_map(|path| read(path)).collect()
+    paths.iter().flat_map(read).collect()
 }
 
 fn read(path: &PathBuf) -> Vec<Captured> {

@@ -1,18 +1,44 @@
 //! Broken bytes: never a panic, one error per broken message, and the rest is read.
 
 use nfnetlink::ct::{CtMessage, DumpFilter, Requests};
-use nfnetlink::{Item, Problem, messages};
+use nfnetlink::{Item, Problem, Read, messages};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::fixture;
 
-/// Reads all items; more than one per header cannot be.
+/// Reads all items, both ways; more than one per header cannot be.
 fn count(bytes: &[u8]) -> usize {
     let items = messages(bytes).count();
+    same_in_place(bytes);
     assert!(items <= bytes.len() / 16 + 1);
     items
+}
+
+fn same_in_place(bytes: &[u8]) {
+    let (mut in_place, mut flow) = (messages(bytes), CtMessage::default());
+    for message in messages(bytes) {
+        let read = in_place.next_into(&mut flow).unwrap();
+        match (message, read) {
+            (Err(error), Err(same)) => assert_eq!(error, same),
+            (Ok(message), Ok((header, read))) => {
+                assert_eq!(message.header, header);
+                match (message.item, read) {
+                    (Item::Entry(entry), Read::Entry) => assert_eq!(entry, flow),
+                    (Item::Event(event, message), Read::Event(same)) => {
+                        assert_eq!((event, &message), (same, &flow));
+                    }
+                    (Item::Done { error }, Read::Done { error: same }) => assert_eq!(error, same),
+                    (Item::Error { errno }, Read::Error { errno: same }) => assert_eq!(errno, same),
+                    (Item::Ack, Read::Ack) => {}
+                    (item, read) => assert_eq!(read, Read::Other, "{item:?}"),
+                }
+            }
+            (one, other) => panic!("{one:?} {other:?}"),
+        }
+    }
+    assert!(in_place.next_into(&mut flow).is_none());
 }
 
 fn good(bytes: &[u8]) -> usize {

@@ -4,7 +4,7 @@
 //! before the kernel is asked for anything), the collector, the start-up lines, serving.
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use conntop_proto::message::KernelFacts;
@@ -67,7 +67,8 @@ where
             return print(&format!("conntopd {}\n", env!("CARGO_PKG_VERSION")));
         }
         Err(error) => {
-            eprintln!("conntopd: {error}\nTry '{program} --help'.");
+            let text = format!("conntopd: {error}\nTry '{program} --help'.\n");
+            let _ = std::io::stderr().write_all(text.as_bytes());
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -91,7 +92,6 @@ const PERMISSION_HINT: &str = "reading connection tracking needs CAP_NET_ADMIN (
 
 /// Prints to stdout; a reader that has gone is none of our failures.
 fn print(text: &str) -> ExitCode {
-    use std::io::Write as _;
     let _ = std::io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
@@ -105,6 +105,8 @@ fn log_to_stderr() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .with_target(false)
+        // They would go to the same stderr that just failed, and end the daemon.
+        .log_internal_errors(false)
         .try_init();
 }
 

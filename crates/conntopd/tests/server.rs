@@ -11,7 +11,9 @@ use std::os::unix::fs::PermissionsExt;
 use bench::{Client, HELLO, Source, ZSTD_HELLO, hello, ping, serving};
 use conntop_proto::message::{ByeReason, Codec, ServerMessage};
 use conntopd::args::{Listen, Need};
-use conntopd::server::admission::{GREETING_PER_SOURCE, OWN_SUBSCRIPTIONS};
+use conntopd::server::admission::{
+    self, Admission, GREETING_EARLY, GREETING_MAX, GREETING_PER_SOURCE, OWN_SUBSCRIPTIONS,
+};
 use conntopd::server::listen::{self, ListenError};
 
 #[tokio::test]
@@ -237,6 +239,18 @@ async fn the_codec_switches_after_the_clients_hello() {
         assert_eq!(client.next().await, ping(1));
     })
     .await;
+}
+
+/// A flood from everywhere at once: some always get in, never more than the limit.
+#[test]
+fn a_flood_of_greetings_is_thinned_and_then_stopped() {
+    let mut admission = Admission::new(10_000, 0);
+    let source = |n: u32| admission::Source::Tcp(Ipv4Addr::from_bits(0x0a00_0000 + n).into());
+    let admitted: Vec<_> = (0..9000).map(source).filter(|s| admission.connect(*s).is_ok()).collect();
+    assert!((GREETING_EARLY..=GREETING_MAX).contains(&admitted.len()), "{} admitted", admitted.len());
+    assert_eq!(admission.connect(admission::Source::Unix), Ok(()), "unix peers are not concerned");
+    admitted.iter().for_each(|source| admission.greeted(*source));
+    assert!((0..GREETING_EARLY as u32).map(source).all(|source| admission.connect(source).is_ok()));
 }
 
 fn listen_on(address: &str) -> Listen {

@@ -115,6 +115,29 @@ fn unknown_attributes_and_messages_are_skipped() {
     assert_eq!(messages(&expectation).next().unwrap().unwrap().item, Item::Other(0x200));
 }
 
+/// Older kernels do not flag nested attributes; and so every usual layout is read the other way.
+#[test]
+fn nested_flags_do_not_matter() {
+    fn unflag(attributes: &mut [u8]) {
+        let mut rest = attributes;
+        while rest.len() >= 4 {
+            let length = usize::from(u16::from_ne_bytes([rest[0], rest[1]]));
+            let kind = u16::from_ne_bytes([rest[2], rest[3]]);
+            if kind & 0x8000 != 0 {
+                rest[2..4].copy_from_slice(&(kind & 0x7fff).to_ne_bytes());
+                unflag(&mut rest[4..length]);
+            }
+            rest = &mut rest[length.next_multiple_of(4)..];
+        }
+    }
+    for captured in fixture::all() {
+        let mut bytes = captured.bytes.clone();
+        unflag(&mut bytes[20..]);
+        assert_ne!(bytes, captured.bytes, "{}", captured.name);
+        assert!(messages(&bytes).eq(messages(&captured.bytes)), "{}", captured.name);
+    }
+}
+
 #[test]
 fn control_messages() {
     let message = |kind: u16, payload: &[u8]| {

@@ -26,7 +26,7 @@ pub enum ColumnsError {
     /// A column is neither left out nor as long as the ids.
     #[error("column `{column}` has {len} rows, its ids are {rows}")]
     Length {
-        /// Path of the column within the delta.
+        /// Path of the column within its part of the delta.
         column: &'static str,
         /// How many rows there should be.
         rows: usize,
@@ -36,7 +36,7 @@ pub enum ColumnsError {
     /// A row index of a sparse part does not ascend or points beyond the last row.
     #[error("`{column}` names row {row}, which is not above the one before it and below {rows}")]
     Row {
-        /// Path of the column within the delta.
+        /// Path of the column within its part of the delta.
         column: &'static str,
         /// The index.
         row: u32,
@@ -46,7 +46,7 @@ pub enum ColumnsError {
     /// The addresses of a flow belong to different families.
     #[error("`{column}` row {row} mixes IPv4 and IPv6 addresses")]
     Family {
-        /// Path of the part within the delta.
+        /// Path within its part of the delta.
         column: &'static str,
         /// Row of the part.
         row: usize,
@@ -54,7 +54,7 @@ pub enum ColumnsError {
     /// One port without the other.
     #[error("`{column}` row {row} has one of the two ports only")]
     Ports {
-        /// Path of the part within the delta.
+        /// Path within its part of the delta.
         column: &'static str,
         /// Row of the part.
         row: usize,
@@ -62,7 +62,7 @@ pub enum ColumnsError {
     /// One direction's counters without the other's, or packets without bytes.
     #[error("`{column}` row {row} has some of the four counters only")]
     Counters {
-        /// Path of the part within the delta.
+        /// Path within its part of the delta.
         column: &'static str,
         /// Row of the part.
         row: usize,
@@ -73,7 +73,7 @@ pub enum ColumnsError {
     /// A time lies before the collector's boot.
     #[error("`{column}` row {row} lies {lag} ms before the delta, which is before the boot")]
     Lag {
-        /// Path of the column within the delta.
+        /// Path of the column within its part of the delta.
         column: &'static str,
         /// Row.
         row: usize,

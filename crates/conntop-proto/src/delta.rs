@@ -1,7 +1,10 @@
 //! Deltas as rows: what the flow table fills and the mirror applies. [`DeltaRows::into_delta`] sorts
 //! by id and lays the rows out as columns; [`Delta::rows`] checks the columns and gives the rows
 //! back. What the wire rounds: `expires` to whole seconds from the delta's `at`; a `sampled` after
-//! `at` becomes `at`; numbers above 2^53-1 become 2^53-1.
+//! `at` becomes `at`; numbers above 2^53-1 become 2^53-1. A sender wants [`DeltaRows::into_deltas`],
+//! which makes as many deltas as fit lines.
+
+mod split;
 
 use crate::columns::{
     Column, ColumnsError, EndedFlows, IdentityColumns, Ids, MetaChanges, MetaColumns, NewFlows, ShortFlows,

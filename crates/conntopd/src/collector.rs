@@ -9,9 +9,13 @@
 //! Without subscribers nothing is read and nothing is listened to; a minute after the last one the
 //! table is dropped and a new epoch begins.
 
+pub mod batch;
 pub mod clock;
 mod error;
+pub mod events;
 mod handle;
+pub mod host;
+pub mod requests;
 
 use std::time::Duration;
 

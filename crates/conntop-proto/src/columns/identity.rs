@@ -135,6 +135,7 @@ impl IdentityColumns {
         check_len("identity.proto", self.proto.len(), n)?;
         let tuples = Tuples {
             part: "identity",
+            names: ["identity.src", "identity.dst", "identity.sport", "identity.dport"],
             src: &self.src,
             dst: &self.dst,
             sport: &self.sport,
@@ -188,6 +189,12 @@ impl ReplyColumns {
         let zone = Column::new("identity.reply.zone", &self.zone, self.row.len())?;
         let tuples = Tuples {
             part: "identity.reply",
+            names: [
+                "identity.reply.src",
+                "identity.reply.dst",
+                "identity.reply.sport",
+                "identity.reply.dport",
+            ],
             src: &self.src,
             dst: &self.dst,
             sport: &self.sport,
@@ -227,6 +234,12 @@ impl MasterColumns {
         check_len("identity.master.proto", self.proto.len(), self.row.len())?;
         let tuples = Tuples {
             part: "identity.master",
+            names: [
+                "identity.master.src",
+                "identity.master.dst",
+                "identity.master.sport",
+                "identity.master.dport",
+            ],
             src: &self.src,
             dst: &self.dst,
             sport: &self.sport,
@@ -244,6 +257,8 @@ impl MasterColumns {
 /// The columns that three parts have in common.
 struct Tuples<'a> {
     part: &'static str,
+    /// Paths of the four columns.
+    names: [&'static str; 4],
     src: &'a [IpAddr],
     dst: &'a [IpAddr],
     sport: &'a [Option<u16>],
@@ -254,10 +269,11 @@ impl Tuples<'_> {
     /// One tuple for each protocol number.
     fn rows(&self, protos: impl ExactSizeIterator<Item = Proto>) -> Result<Vec<Tuple>, ColumnsError> {
         let n = protos.len();
-        check_len(self.part, self.src.len(), n)?;
-        check_len(self.part, self.dst.len(), n)?;
-        let sport = Column::new(self.part, self.sport, n)?;
-        let dport = Column::new(self.part, self.dport, n)?;
+        let [src, dst, sport, dport] = self.names;
+        check_len(src, self.src.len(), n)?;
+        check_len(dst, self.dst.len(), n)?;
+        let sport = Column::new(sport, self.sport, n)?;
+        let dport = Column::new(dport, self.dport, n)?;
         let mut tuples = Vec::with_capacity(n);
         for (row, (proto, (&src, &dst))) in protos.zip(self.src.iter().zip(self.dst)).enumerate() {
             if src.is_ipv4() != dst.is_ipv4() {

@@ -1,0 +1,140 @@
+//! Rows survive the way over the wire, and contradicting columns are refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use conntop_proto::codec::{Message as _, Validate, decode_line, encode_line};
+use conntop_proto::delta::{DeltaHeader, DeltaRows, EndedRow};
+use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow, StateRow, TrafficRow};
+use conntop_proto::message::ServerMessage;
+use proptest::prelude::*;
+
+fn line(message: &ServerMessage) -> Vec<u8> {
+    let mut line = Vec::new();
+    encode_line(message, &mut line).unwrap();
+    line
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn rows_come_back(rows in support::rows(6), header in support::header()) {
+        let delta = rows.clone().into_delta(header);
+        prop_assert_eq!(&delta.rows().unwrap(), &rows);
+        let message = ServerMessage::Delta(Box::new(delta));
+        let back: ServerMessage = decode_line(&line(&message), Validate::All).unwrap();
+        prop_assert_eq!(back, message);
+    }
+
+    #[test]
+    fn order_of_rows_does_not_matter(rows in support::rows(6), header in support::header()) {
+        let mut shuffled = rows.clone();
+        shuffled.new.reverse();
+        shuffled.ended.reverse();
+        shuffled.traffic.reverse();
+        prop_assert_eq!(shuffled.into_delta(header), rows.into_delta(header));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn every_split_delta_fits_a_line(rows in support::rows(4), header in support::header()) {
+        let many = repeat(&rows, 500);
+        let deltas = many.clone().into_deltas(header);
+        let mut joined = DeltaRows::default();
+        for (i, delta) in deltas.iter().enumerate() {
+            prop_assert_eq!(delta.in_step, header.in_step && i + 1 == deltas.len());
+            let line = line(&ServerMessage::Delta(Box::new(delta.clone())));
+            prop_assert!(line.len() <= ServerMessage::MAX_LINE);
+            let rows = delta.rows().unwrap();
+            joined.ended.extend(rows.ended);
+            joined.new.extend(rows.new);
+            joined.state.extend(rows.state);
+            joined.traffic.extend(rows.traffic);
+            joined.meta.extend(rows.meta);
+        }
+        prop_assert_eq!(joined, many);
+    }
+}
+
+/// The same rows again and again under other ids.
+fn repeat(rows: &DeltaRows, times: u64) -> DeltaRows {
+    let mut many = DeltaRows::default();
+    for n in 0..times {
+        let id = |i: usize| FlowId((1 << 50) + n * 10 + i as u64);
+        many.ended.extend(rows.ended.iter().enumerate().map(|(i, r)| {
+            let mut row = EndedRow { id: id(i), ..r.clone() };
+            row.short.iter_mut().for_each(|f| f.identity.id = id(i));
+            row
+        }));
+        many.new.extend(rows.new.iter().enumerate().map(|(i, r)| {
+            let mut row: FlowRow = r.clone();
+            row.identity.id = id(i);
+            row
+        }));
+        many.state.extend(rows.state.iter().enumerate().map(|(i, r)| (id(i), r.1)));
+        many.traffic.extend(rows.traffic.iter().enumerate().map(|(i, r)| (id(i), r.1)));
+        many.meta.extend(rows.meta.iter().enumerate().map(|(i, r)| (id(i), r.1.clone())));
+    }
+    many
+}
+
+#[test]
+fn of_equal_ids_the_last_row_counts() {
+    let row = |n| (FlowId(3), StateRow { status: conntop_proto::flow::Status(n), ..StateRow::default() });
+    let rows = DeltaRows { state: vec![row(1), row(2), row(3)], ..DeltaRows::default() };
+    let rows = rows.into_delta(DeltaHeader::default()).rows().unwrap();
+    assert_eq!(rows.state, [row(3)]);
+}
+
+#[test]
+fn what_the_wire_rounds() {
+    let at = BootMillis(10_000);
+    let header = DeltaHeader { at, ..DeltaHeader::default() };
+    let sent = |expires, sampled| TrafficRow {
+        expires: Some(BootMillis(expires)),
+        sampled: BootMillis(sampled),
+        ..TrafficRow::default()
+    };
+    for (row, expected) in [
+        (sent(12_499, 9_999), sent(12_000, 9_999)),
+        (sent(12_500, 10_000), sent(13_000, 10_000)),
+        (sent(9_000, 10_500), sent(10_000, 10_000)),
+    ] {
+        let rows = DeltaRows { traffic: vec![(FlowId(1), row)], ..DeltaRows::default() };
+        assert_eq!(rows.into_delta(header).rows().unwrap().traffic, [(FlowId(1), expected)]);
+    }
+}
+
+#[test]
+fn contradictions_are_named() {
+    for line in include_str!("data/columns.tsv").lines().filter(|l| !l.starts_with('#')) {
+        let (json, expected) = line.split_once('\t').unwrap();
+        let message = decode_line(json.as_bytes(), Validate::All)
+            .unwrap_or_else(|e| panic!("{json}\n  is refused before its columns are looked at: {e}"));
+        let ServerMessage::Delta(delta) = message else { panic!("{json}\n  is no delta") };
+        let error = delta.rows().expect_err(json).to_string();
+        assert_eq!(error, expected, "{json}");
+    }
+}
+
+#[test]
+fn end_reasons_are_left_out_when_all_were_destroyed() {
+    let ended = |reason| EndedRow {
+        id: FlowId(1),
+        at: BootMillis(1),
+        reason,
+        stop: None,
+        traffic: TrafficRow::default(),
+        short: None,
+    };
+    for (reason, shown) in [(EndReason::Destroyed, false), (EndReason::Missing, true)] {
+        let rows = DeltaRows { ended: vec![ended(reason)], ..DeltaRows::default() };
+        let json = line(&ServerMessage::Delta(Box::new(rows.into_delta(DeltaHeader::default()))));
+        assert_eq!(String::from_utf8(json).unwrap().contains("reason"), shown);
+    }
+}

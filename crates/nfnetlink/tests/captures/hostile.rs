@@ -35,6 +35,8 @@ fn same_in_place(bytes: &[u8]) {
                     (item, read) => assert_eq!(read, Read::Other, "{item:?}"),
                 }
             }
+            // In place nothing but flows is read, so broken statistics are not noticed.
+            (Err(_), Ok((_, Read::Other))) => {}
             (one, other) => panic!("{one:?} {other:?}"),
         }
     }

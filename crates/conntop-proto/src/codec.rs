@@ -11,6 +11,7 @@ mod error;
 mod frame;
 mod scan;
 mod stream;
+mod strict;
 
 use std::marker::PhantomData;
 
@@ -129,10 +130,16 @@ fn decode_body<M: Message>(body: &[u8], validate: Validate) -> Result<M, DecodeE
     if text.bytes().all(|b| b.is_ascii_whitespace()) {
         return Err(DecodeError::Empty);
     }
-    let mut message: M =
-        serde_json::from_str(text).map_err(|e| DecodeError::Json(JsonError::new(text, &e)))?;
+    let mut message: M = typed(text).map_err(|e| DecodeError::Json(JsonError::new(text, &e)))?;
     validate.check(text, &message)?;
     message.sanitize();
+    Ok(message)
+}
+
+fn typed<M: Message>(text: &str) -> Result<M, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let message = M::deserialize(strict::Strict(&mut json))?;
+    json.end()?;
     Ok(message)
 }
 

@@ -124,10 +124,7 @@ impl Tuple {
     /// The family of the addresses.
     #[must_use]
     pub fn family(&self) -> Family {
-        match self.src {
-            IpAddr::V4(_) => Family::Ipv4,
-            IpAddr::V6(_) => Family::Ipv6,
-        }
+        Family::of(self.src)
     }
 
     /// The tuple of the answers when nothing translates them.

@@ -291,8 +291,8 @@ impl Writer {
     }
 
     /// The `struct nfgenmsg` behind an nfnetlink header.
-    pub(crate) fn nfgen(&mut self, family: u8, resource: u16) {
-        self.buffer.extend_from_slice(&[family, 0]);
+    pub(crate) fn nfgen(&mut self, family: u8, version: u8, resource: u16) {
+        self.buffer.extend_from_slice(&[family, version]);
         self.buffer.extend_from_slice(&resource.to_be_bytes());
     }
 

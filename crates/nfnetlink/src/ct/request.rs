@@ -28,6 +28,15 @@ impl Family {
     pub const fn number(self) -> u8 {
         self as u8
     }
+
+    /// The family of an address.
+    #[must_use]
+    pub const fn of(addr: IpAddr) -> Self {
+        match addr {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
 }
 
 /// Which flows a dump shall contain; the default is all of them.
@@ -43,7 +52,8 @@ pub struct DumpFilter {
     pub mark: Option<(u32, u32)>,
     /// Only this zone (since Linux 6.8; older kernels ignore it).
     pub zone: Option<u16>,
-    /// Only flows whose original direction is like this; needs a family (since Linux 5.8).
+    /// Only flows whose original direction is like this (since Linux 5.8). The kernel needs a
+    /// family for it, which is taken from the addresses if there are any.
     pub orig: TupleFilter,
 }
 
@@ -185,7 +195,11 @@ impl Requests {
 
     /// All flows that match. Returns the sequence number that the answers bear.
     pub fn dump(&mut self, filter: &DumpFilter) -> u32 {
-        self.message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, filter.family, |w| {
+        let family = match (filter.family, filter.orig.src.or(filter.orig.dst)) {
+            (Family::Any, Some(addr)) => Family::of(addr),
+            (family, _) => family,
+        };
+        self.message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, family, |w| {
             if let Some((mark, mask)) = filter.mark {
                 w.be32(CTA_MARK, mark);
                 w.be32(CTA_MARK_MASK, mask);
@@ -213,7 +227,8 @@ impl Requests {
 
     /// Removes every flow of the namespace, or of one family.
     pub fn flush(&mut self, family: Family) -> u32 {
-        self.message(IPCTNL_MSG_CT_DELETE, 0, family, |_| {})
+        // In version 0 the kernel does not look at the family and removes everything.
+        self.versioned(1, IPCTNL_MSG_CT_DELETE, 0, family, |_| {})
     }
 
     /// Puts a flow into the table; EEXIST if it is there.
@@ -233,6 +248,17 @@ impl Requests {
     }
 
     fn message(&mut self, kind: u16, flags: u16, family: Family, fill: impl FnOnce(&mut Writer)) -> u32 {
+        self.versioned(0, kind, flags, family, fill)
+    }
+
+    fn versioned(
+        &mut self,
+        version: u8,
+        kind: u16,
+        flags: u16,
+        family: Family,
+        fill: impl FnOnce(&mut Writer),
+    ) -> u32 {
         // 0 is the number that events bear.
         self.seq = self.seq.checked_add(1).unwrap_or(1);
         self.count += 1;
@@ -240,7 +266,7 @@ impl Requests {
         self.asks_ack = false;
         let kind = NFNL_SUBSYS_CTNETLINK << 8 | kind;
         let open = self.writer.begin(Header { kind, flags: flags | NLM_F_REQUEST, seq: self.seq, port: 0 });
-        self.writer.nfgen(family.number(), 0);
+        self.writer.nfgen(family.number(), version, 0);
         fill(&mut self.writer);
         self.writer.end(open);
         self.seq

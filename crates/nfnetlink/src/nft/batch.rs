@@ -133,7 +133,7 @@ impl Batch {
         let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
         let flags = flags | NLM_F_REQUEST | NLM_F_ACK;
         let open = self.writer.begin(Header { kind, flags, seq: self.seq, port: 0 });
-        self.writer.nfgen(NFPROTO_INET, 0);
+        self.writer.nfgen(NFPROTO_INET, 0, 0);
         fill(&mut self.writer);
         self.writer.end(open);
     }
@@ -141,7 +141,7 @@ impl Batch {
     /// The begin bears number 0; the end is never answered by older kernels.
     fn edge(&mut self, kind: u16) {
         let open = self.writer.begin(Header { kind, flags: NLM_F_REQUEST, seq: 0, port: 0 });
-        self.writer.nfgen(0, NFNL_SUBSYS_NFTABLES);
+        self.writer.nfgen(0, 0, NFNL_SUBSYS_NFTABLES);
         self.writer.end(open);
     }
 }
@@ -245,7 +245,7 @@ impl NftSocket {
         let kind = NFNL_SUBSYS_NFTABLES << 8 | kind;
         let flags = NLM_F_REQUEST | NLM_F_DUMP;
         let open = writer.begin(Header { kind, flags, seq: self.seq, port: 0 });
-        writer.nfgen(family, 0);
+        writer.nfgen(family, 0, 0);
         writer.end(open);
         self.socket.dump(writer.as_bytes(), self.seq, operation, |_, payload| {
             let attributes = payload.get(NFGEN_LEN..).unwrap_or_default();

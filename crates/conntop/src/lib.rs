@@ -11,7 +11,11 @@ pub mod mirror;
 pub mod source;
 
 // How flows are read.
+pub mod columns;
 pub mod orient;
+pub mod sort;
+pub mod units;
+pub mod view;
 
 // Front ends.
 pub mod tui;

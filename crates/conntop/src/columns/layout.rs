@@ -1,0 +1,280 @@
+//! Which columns are shown, and how wide. Widths depend on the terminal's width and the choice of
+//! columns only, so nothing shifts while flows come and go.
+
+use super::{Column, Width, find};
+
+/// Blank columns between two columns.
+const GAP: u16 = 1;
+
+/// Whose flows are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Preset {
+    /// A machine that forwards: source and destination.
+    #[default]
+    Router,
+    /// A machine with its own connections: the remote end.
+    Workstation,
+}
+
+/// A column of a default set with its width there.
+type Set = &'static [(&'static str, u16)];
+
+/// Default sets by the width of the terminal from which they hold.
+const ROUTER: &[(u16, Set)] = &[
+    (
+        200,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("flags", 2),
+            ("src", 55),
+            ("sport", 5),
+            ("dst", 55),
+            ("dport", 5),
+            ("nat", 21),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+            ("packets", 6),
+            ("age", 5),
+            ("timeout", 6),
+        ],
+    ),
+    (
+        120,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("flags", 2),
+            ("src", 20),
+            ("sport", 5),
+            ("dst", 24),
+            ("dport", 5),
+            ("nat", 21),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+            ("age", 5),
+        ],
+    ),
+    (
+        0,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("flags", 2),
+            ("src", 15),
+            ("dst", 23),
+            ("dport", 5),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+        ],
+    ),
+];
+
+const WORKSTATION: &[(u16, Set)] = &[
+    (
+        200,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("dir", 1),
+            ("local", 67),
+            ("remote", 86),
+            ("rport", 5),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+            ("age", 5),
+        ],
+    ),
+    (
+        120,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("dir", 1),
+            ("remote", 74),
+            ("rport", 5),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+            ("age", 5),
+        ],
+    ),
+    (
+        0,
+        &[
+            ("proto", 4),
+            ("state", 5),
+            ("dir", 1),
+            ("remote", 40),
+            ("rport", 5),
+            ("down", 6),
+            ("up", 6),
+            ("bytes", 6),
+        ],
+    ),
+];
+
+/// A column with the width that it has on the screen.
+#[derive(Clone, Copy, Debug)]
+pub struct Placed {
+    /// Column.
+    pub column: &'static Column,
+    /// Width.
+    pub width: u16,
+}
+
+/// Columns from left to right.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Columns; their widths and the gaps between them are the terminal's width at most.
+    pub columns: Vec<Placed>,
+}
+
+impl Layout {
+    /// The default columns in a terminal of that width.
+    #[must_use]
+    pub fn preset(preset: Preset, terminal: u16) -> Self {
+        let sets = match preset {
+            Preset::Router => ROUTER,
+            Preset::Workstation => WORKSTATION,
+        };
+        let set = sets.iter().find(|(from, _)| terminal >= *from).map_or(&[][..], |(_, set)| *set);
+        let wanted = set.iter().filter_map(|&(key, ideal)| {
+            let column = find(key).ok()?;
+            Some((column, Width { ideal, least: column.width.least.min(ideal), ..column.width }))
+        });
+        Self::arrange(wanted.collect(), terminal)
+    }
+
+    /// Chosen columns in a terminal of that width.
+    #[must_use]
+    pub fn of(columns: &[&'static Column], terminal: u16) -> Self {
+        Self::arrange(columns.iter().map(|c| (*c, c.width)).collect(), terminal)
+    }
+
+    /// Drops columns of low priority until the rest fits, then gives room: first up to the ideal
+    /// widths in the order of priority, then the rest by shares.
+    fn arrange(mut wanted: Vec<(&'static Column, Width)>, terminal: u16) -> Self {
+        let needed = |wanted: &[(&Column, Width)]| {
+            let sum: u16 = wanted.iter().map(|(_, w)| w.least + GAP).sum();
+            sum.saturating_sub(GAP)
+        };
+        while wanted.len() > 1 && needed(&wanted) > terminal {
+            let places = wanted.iter().enumerate().rev();
+            let Some((weakest, _)) = places.min_by_key(|(_, (c, _))| c.priority) else { break };
+            wanted.remove(weakest);
+        }
+        let mut room = terminal.saturating_sub(needed(&wanted));
+        let mut widths: Vec<u16> = wanted.iter().map(|(_, w)| w.least.min(terminal)).collect();
+
+        let mut by_priority: Vec<usize> = (0..wanted.len()).collect();
+        by_priority.sort_by_key(|&at| wanted.get(at).map(|(c, _)| std::cmp::Reverse(c.priority)));
+        for at in by_priority {
+            if let (Some(width), Some((_, rule))) = (widths.get_mut(at), wanted.get(at)) {
+                let more = rule.ideal.saturating_sub(*width).min(room);
+                *width += more;
+                room -= more;
+            }
+        }
+
+        let mut shares: u16 = wanted.iter().map(|(_, rule)| rule.share).sum();
+        for (width, (_, rule)) in widths.iter_mut().zip(&wanted) {
+            if rule.share > 0 {
+                let more = room * rule.share / shares;
+                *width += more;
+                room -= more;
+                shares -= rule.share;
+            }
+        }
+        let columns = wanted.iter().zip(widths).map(|((column, _), width)| Placed { column, width });
+        Self { columns: columns.collect() }
+    }
+}
+
+/// Columns named in a list with commas.
+///
+/// # Errors
+/// When one of them does not exist.
+pub fn parse_list(text: &str) -> Result<Vec<&'static Column>, super::UnknownColumn> {
+    let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
+    keys.map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::COLUMNS;
+    use super::*;
+
+    fn shown(layout: &Layout) -> String {
+        let columns: Vec<String> =
+            layout.columns.iter().map(|p| format!("{}{}", p.column.key, p.width)).collect();
+        columns.join(" ")
+    }
+
+    #[test]
+    fn default_sets() {
+        let check = |preset, terminal, wanted: &str| {
+            assert_eq!(shown(&Layout::preset(preset, terminal)), wanted, "{preset:?} {terminal}");
+        };
+        check(Preset::Router, 80, "proto4 state5 flags2 src15 dst23 dport5 down6 up6 bytes6");
+        check(
+            Preset::Router,
+            120,
+            "proto4 state5 flags2 src20 sport5 dst24 dport5 nat21 down6 up6 bytes6 age5",
+        );
+        check(
+            Preset::Router,
+            200,
+            "proto4 state5 flags2 src55 sport5 dst55 dport5 nat21 down6 up6 bytes6 packets6 age5 timeout6",
+        );
+        check(Preset::Workstation, 80, "proto4 state5 dir1 remote40 rport5 down6 up6 bytes6");
+        check(Preset::Workstation, 120, "proto4 state5 dir1 remote74 rport5 down6 up6 bytes6 age5");
+        check(Preset::Workstation, 200, "proto4 state5 dir1 local67 remote86 rport5 down6 up6 bytes6 age5");
+        check(Preset::Router, 100, "proto4 state5 flags2 src25 dst33 dport5 down6 up6 bytes6");
+        check(Preset::Router, 60, "proto4 state5 src15 dst13 dport5 down6 up6");
+        check(Preset::Router, 40, "dst20 dport5 down6 up6");
+        check(Preset::Router, 20, "dst13 down6");
+        check(Preset::Router, 5, "dst5");
+        check(Preset::Workstation, 40, "proto4 dir1 remote13 rport5 down6 up6");
+    }
+
+    #[test]
+    fn every_width_is_used_and_none_exceeded() {
+        for preset in [Preset::Router, Preset::Workstation] {
+            for terminal in 1..300 {
+                let layout = Layout::preset(preset, terminal);
+                let gaps = u16::try_from(layout.columns.len()).unwrap() - 1;
+                let used: u16 = layout.columns.iter().map(|p| p.width).sum::<u16>() + gaps;
+                assert_eq!(used, terminal, "{preset:?} {}", shown(&layout));
+            }
+        }
+    }
+
+    #[test]
+    fn chosen_columns_share_the_room() {
+        let check = |list: &str, terminal, wanted: &str| {
+            assert_eq!(shown(&Layout::of(&parse_list(list).unwrap(), terminal)), wanted, "{list}");
+        };
+        check("src, dst,total", 60, "src26 dst26 bytes6");
+        check("id,zone", 60, "id8 zone5");
+        check("flags,mark,src", 22, "flags2 src19");
+        assert_eq!(parse_list("src,dts").unwrap_err().to_string(), "no column `dts`; did you mean `dst`?");
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        for (at, column) in COLUMNS.iter().enumerate() {
+            let names = COLUMNS.iter().flat_map(|c| c.aliases.iter().chain([&c.key]));
+            for name in column.aliases.iter().chain([&column.key]) {
+                assert_eq!(names.clone().filter(|n| *n == name).count(), 1, "{name}");
+            }
+            assert!(!column.key.is_empty() && !column.help.is_empty(), "column {at}");
+            assert!(super::super::width(column.header) <= column.width.ideal, "{}", column.key);
+            assert!(column.width.least <= column.width.ideal, "{}", column.key);
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The entries. Groups of columns that are alike start from a common entry.
+
+use conntop_proto::flow::State;
+
+use super::value::{FlowFlags, Offload, Value};
+use super::{Align, Column, Cut, Width};
+use crate::orient::End;
+use crate::sort::Order;
+
+const fn fixed(columns: u16) -> Width {
+    Width { least: columns, ideal: columns, share: 0 }
+}
+
+const fn growing(least: u16, ideal: u16) -> Width {
+    Width { least, ideal, share: 1 }
+}
+
+const TEXT: Column = Column {
+    key: "",
+    aliases: &[],
+    json: None,
+    header: "",
+    width: fixed(5),
+    priority: 10,
+    align: Align::Left,
+    cut: Cut::End,
+    order: Order::Ascending,
+    value: |_| Value::Absent,
+    field: None,
+    help: "",
+};
+const ADDRESS: Column = Column { width: growing(13, 20), cut: Cut::Middle, ..TEXT };
+const PORT: Column = Column { align: Align::Right, ..TEXT };
+const NUMBER: Column = Column { width: fixed(6), align: Align::Right, order: Order::Descending, ..TEXT };
+const TIME: Column = Column { width: fixed(5), ..NUMBER };
+
+fn port<'a>(end: End) -> Value<'a> {
+    end.port.map_or(Value::Absent, Value::Port)
+}
+
+fn known<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
+    value.map_or(Value::Unknown, kind)
+}
+
+fn present<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
+    value.map_or(Value::Absent, kind)
+}
+
+/// Every column there is.
+pub static COLUMNS: &[Column] = &[
+    Column {
+        key: "proto",
+        header: "PROT",
+        width: fixed(4),
+        priority: 75,
+        value: |f| Value::Proto(f.orig().proto),
+        field: Some("proto"),
+        help: "transport protocol, a number where it has no usual name",
+        ..TEXT
+    },
+    Column {
+        key: "state",
+        header: "STATE",
+        priority: 60,
+        value: |f| match f.flow.state() {
+            State::Unknown => Value::Unknown,
+            state => Value::State(state),
+        },
+        field: Some("state"),
+        help: "state of the connection; UDP and others: UNREP no answer yet, REPL answered, ASSUR assured",
+        ..TEXT
+    },
+    Column {
+        key: "flags",
+        header: "FL",
+        width: Width { least: 2, ideal: 4, share: 0 },
+        priority: 35,
+        value: |f| Value::Flags(FlowFlags::of(f)),
+        field: Some("flags"),
+        help: "NAT of S source, D destination, B both; R counters were zeroed; O offloaded; H helper",
+        ..TEXT
+    },
+    Column {
+        key: "dir",
+        header: "D",
+        width: fixed(1),
+        priority: 70,
+        value: |f| Value::Dir(f.dir),
+        field: Some("dir"),
+        help: "who opened it: > out, we did; < in, the other side; = internal; - transit",
+        ..TEXT
+    },
+    Column {
+        key: "src",
+        aliases: &["source"],
+        header: "SOURCE",
+        width: growing(15, 20),
+        priority: 80,
+        value: |f| Value::Address(f.orig().src),
+        field: Some("src"),
+        help: "address of who opened the connection",
+        ..ADDRESS
+    },
+    Column {
+        key: "sport",
+        header: "SPORT",
+        priority: 40,
+        value: |f| port(f.src()),
+        field: Some("sport"),
+        help: "port of who opened the connection",
+        ..PORT
+    },
+    Column {
+        key: "dst",
+        aliases: &["destination"],
+        header: "DESTINATION",
+        priority: 100,
+        value: |f| Value::Address(f.orig().dst),
+        field: Some("dst"),
+        help: "address that the connection was opened to, before any translation",
+        ..ADDRESS
+    },
+    Column {
+        key: "dport",
+        header: "DPORT",
+        priority: 85,
+        value: |f| port(f.dst()),
+        field: Some("dport"),
+        help: "port that the connection was opened to, before any translation",
+        ..PORT
+    },
+    Column {
+        key: "local",
+        header: "LOCAL",
+        priority: 50,
+        value: |f| Value::Address(f.local().address),
+        field: Some("local"),
+        help: "address of the local end; of internal and transit flows, who opened them",
+        ..ADDRESS
+    },
+    Column {
+        key: "lport",
+        header: "LPORT",
+        priority: 40,
+        value: |f| port(f.local()),
+        field: Some("lport"),
+        help: "port of the local end",
+        ..PORT
+    },
+    Column {
+        key: "remote",
+        header: "REMOTE",
+        priority: 100,
+        value: |f| Value::Address(f.remote().address),
+        field: Some("remote"),
+        help: "address of the other end",
+        ..ADDRESS
+    },
+    Column {
+        key: "rport",
+        header: "RPORT",
+        priority: 85,
+        value: |f| port(f.remote()),
+        field: Some("rport"),
+        help: "port of the other end",
+        ..PORT
+    },
+    Column {
+        key: "nat",
+        header: "NAT",
+        width: growing(15, 21),
+        priority: 30,
+        value: |f| present(f.translated_source().or(f.translated_destination()), Value::End),
+        field: Some("nataddr"),
+        help: "what the source (else the destination) is translated to",
+        ..ADDRESS
+    },
+    Column {
+        key: "backend",
+        header: "BACKEND",
+        width: growing(15, 21),
+        priority: 25,
+        value: |f| present(f.translated_destination(), Value::End),
+        field: Some("nataddr"),
+        help: "the real destination of a connection whose destination is translated",
+        ..ADDRESS
+    },
+    Column {
+        key: "down",
+        json: Some("down_Bps"),
+        header: "DOWN",
+        priority: 95,
+        value: |f| known(f.down_up(), |(down, _)| Value::Rate(down)),
+        field: Some("down"),
+        help: "rate towards the local end; of internal and transit flows, towards who opened them",
+        ..NUMBER
+    },
+    Column {
+        key: "up",
+        json: Some("up_Bps"),
+        header: "UP",
+        priority: 90,
+        value: |f| known(f.down_up(), |(_, up)| Value::Rate(up)),
+        field: Some("up"),
+        help: "rate from the local end; of internal and transit flows, from who opened them",
+        ..NUMBER
+    },
+    Column {
+        key: "rate",
+        json: Some("rate_Bps"),
+        header: "RATE",
+        priority: 45,
+        value: |f| known(f.down_up(), |(down, up)| Value::Rate(down.saturating_add(up))),
+        field: Some("rate"),
+        help: "rate of both directions",
+        ..NUMBER
+    },
+    Column {
+        key: "bytes",
+        aliases: &["total"],
+        header: "TOTAL",
+        priority: 55,
+        value: |f| known(f.bytes_down_up(), |(down, up)| Value::Bytes(down.saturating_add(up))),
+        field: Some("bytes"),
+        help: "IP bytes of both directions since the flow began, as the kernel counts them",
+        ..NUMBER
+    },
+    Column {
+        key: "bytes_down",
+        header: "B-DOWN",
+        value: |f| known(f.bytes_down_up(), |(down, _)| Value::Bytes(down)),
+        field: Some("bytes_down"),
+        help: "IP bytes towards the local end since the flow began",
+        ..NUMBER
+    },
+    Column {
+        key: "bytes_up",
+        header: "B-UP",
+        value: |f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up)),
+        field: Some("bytes_up"),
+        help: "IP bytes from the local end since the flow began",
+        ..NUMBER
+    },
+    Column {
+        key: "packets",
+        header: "PACKET",
+        priority: 20,
+        value: |f| known(f.packets_down_up(), |(down, up)| Value::Count(down.saturating_add(up))),
+        field: Some("packets"),
+        help: "packets of both directions since the flow began",
+        ..NUMBER
+    },
+    Column {
+        key: "packets_down",
+        header: "P-DOWN",
+        value: |f| known(f.packets_down_up(), |(down, _)| Value::Count(down)),
+        field: Some("packets_down"),
+        help: "packets towards the local end since the flow began",
+        ..NUMBER
+    },
+    Column {
+        key: "packets_up",
+        header: "P-UP",
+        value: |f| known(f.packets_down_up(), |(_, up)| Value::Count(up)),
+        field: Some("packets_up"),
+        help: "packets from the local end since the flow began",
+        ..NUMBER
+    },
+    Column {
+        key: "age",
+        json: Some("age_s"),
+        header: "AGE",
+        priority: 32,
+        value: |f| Value::Time(f.age()),
+        field: Some("age"),
+        help: "time since it began; >12m when only that much of it was observed",
+        ..TIME
+    },
+    Column {
+        key: "idle",
+        json: Some("idle_s"),
+        header: "IDLE",
+        value: |f| known(f.idle(), Value::Time),
+        field: Some("idle"),
+        help: "time since its counters last moved",
+        ..TIME
+    },
+    Column {
+        key: "timeout",
+        json: Some("timeout_s"),
+        header: "EXPIRE",
+        priority: 15,
+        order: Order::Ascending,
+        value: |f| match f.ended {
+            Some(_) => Value::Absent,
+            None => known(f.timeout(), Value::Left),
+        },
+        field: Some("timeout"),
+        help: "time until the kernel forgets it if nothing more is seen",
+        ..NUMBER
+    },
+    Column {
+        key: "status",
+        header: "STATUS",
+        width: growing(8, 36),
+        value: |f| Value::Status(f.flow.status()),
+        field: Some("status"),
+        help: "status bits of the kernel as words",
+        ..TEXT
+    },
+    Column {
+        key: "offload",
+        header: "OFF",
+        width: fixed(3),
+        value: |f| Value::Offload(Offload::of(f.flow.status())),
+        field: Some("offload"),
+        help: "who forwards its packets: no (the network stack), sw (a flowtable), hw (hardware)",
+        ..TEXT
+    },
+    Column {
+        key: "mark",
+        header: "MARK",
+        width: fixed(10),
+        value: |f| Value::Mark(f.flow.mark()),
+        field: Some("mark"),
+        help: "connection mark, hexadecimal",
+        ..NUMBER
+    },
+    Column {
+        key: "zone",
+        header: "ZONE",
+        width: fixed(5),
+        order: Order::Ascending,
+        value: |f| Value::Number(u64::from(f.flow.zone())),
+        field: Some("zone"),
+        help: "zone of the original direction, 0 when none",
+        ..NUMBER
+    },
+    Column {
+        key: "labels",
+        header: "LABELS",
+        width: growing(6, 8),
+        value: |f| present(f.flow.labels(), Value::Labels),
+        field: Some("labels"),
+        help: "numbers of the label bits that are set",
+        ..TEXT
+    },
+    Column {
+        key: "helper",
+        header: "HELPER",
+        width: fixed(8),
+        value: |f| present(f.flow.helper(), Value::Text),
+        field: Some("helper"),
+        help: "helper that follows the connection (ftp, sip)",
+        ..TEXT
+    },
+    Column {
+        key: "id",
+        header: "ID",
+        width: fixed(8),
+        value: |f| Value::Number(f.flow.id().0),
+        field: Some("id"),
+        help: "number of the flow, never used again by the same collector",
+        ..NUMBER
+    },
+    Column {
+        key: "end",
+        header: "ENDED",
+        width: fixed(9),
+        value: |f| present(f.ended.map(|e| e.reason), Value::EndReason),
+        help: "why it ended: destroyed (the kernel said so), missing from a pass, replaced by another",
+        ..TEXT
+    },
+];

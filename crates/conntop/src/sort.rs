@@ -1,0 +1,215 @@
+//! Order of rows: a key of 24 bytes for any value, so that sorting a million flows moves little.
+//! What a flow does not have, and then what is unknown, stands at the end in both directions; equal
+//! keys are ordered by flow id, so no order is left to chance.
+
+use std::net::IpAddr;
+
+use crate::columns::{self, Column, Value};
+use crate::orient::End;
+use crate::view::FlowView;
+
+/// Direction of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+impl Order {
+    /// The other one.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
+}
+
+/// By what rows are ordered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sort {
+    /// Column.
+    pub column: &'static Column,
+    /// Direction.
+    pub order: Order,
+}
+
+impl PartialEq for Sort {
+    fn eq(&self, other: &Self) -> bool {
+        self.column.key == other.column.key && self.order == other.order
+    }
+}
+
+/// What is wrong with the text of a sort order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SortError {
+    /// No such column.
+    #[error(transparent)]
+    Column(#[from] columns::UnknownColumn),
+    /// Not a direction.
+    #[error("`{0}` is no direction; write asc or desc")]
+    Order(String),
+}
+
+impl Sort {
+    /// By that column in its usual direction.
+    #[must_use]
+    pub fn by(column: &'static Column) -> Self {
+        Self { column, order: column.order }
+    }
+
+    /// Reads `COLUMN`, `COLUMN:asc` or `COLUMN:desc`.
+    ///
+    /// # Errors
+    /// When there is no such column or direction.
+    pub fn parse(text: &str) -> Result<Self, SortError> {
+        let (key, order) = match text.split_once(':') {
+            Some((key, order)) => (key, Some(order)),
+            None => (text, None),
+        };
+        let column = columns::find(key)?;
+        let order = match order {
+            None => column.order,
+            Some("asc") => Order::Ascending,
+            Some("desc") => Order::Descending,
+            Some(other) => return Err(SortError::Order(other.to_owned())),
+        };
+        Ok(Self { column, order })
+    }
+
+    /// The key of a flow: smaller keys stand first.
+    #[must_use]
+    pub fn key(&self, view: &FlowView<'_>) -> SortKey {
+        let key = SortKey::of((self.column.value)(view));
+        match self.order {
+            Order::Ascending => key,
+            Order::Descending => key.inverse(),
+        }
+    }
+}
+
+/// Place of a value in an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SortKey {
+    class: u16,
+    high: u64,
+    low: u64,
+    last: u16,
+}
+
+const FIRST: u16 = 0;
+const SECOND: u16 = 1;
+const ABSENT: u16 = 2;
+const UNKNOWN: u16 = 3;
+const APPENDED: u16 = 4;
+
+impl SortKey {
+    /// The key of a value, ascending.
+    #[must_use]
+    pub fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Unknown => Self::class(UNKNOWN),
+            Value::Absent => Self::class(ABSENT),
+            Value::Proto(proto) => Self::number(u64::from(proto.0)),
+            Value::State(state) => Self::number(columns::state_rank(state)),
+            Value::Flags(flags) => Self::number(u64::from(flags.bits())),
+            Value::Dir(dir) => Self::number(dir as u64),
+            Value::Address(address) => Self::end(End { address, port: None }),
+            Value::End(end) => Self::end(end),
+            Value::Port(port) => Self::number(u64::from(port)),
+            Value::Rate(n) | Value::Bytes(n) | Value::Count(n) | Value::Left(n) | Value::Number(n) => {
+                Self::number(n)
+            }
+            Value::Time(elapsed) => Self::number(elapsed.certain()),
+            Value::Status(status) => Self::number(u64::from(status.0)),
+            Value::Offload(offload) => Self::number(offload as u64),
+            Value::Mark(mark) => Self::number(u64::from(mark)),
+            Value::Labels(labels) => Self::wide(FIRST, labels),
+            Value::Text(text) => Self::text(text),
+            Value::EndReason(reason) => Self::number(reason as u64),
+        }
+    }
+
+    /// A place behind everything else, in the order of `number`.
+    #[must_use]
+    pub fn appended(number: u64) -> Self {
+        Self { class: APPENDED, high: 0, low: number, last: 0 }
+    }
+
+    fn class(class: u16) -> Self {
+        Self { class, high: 0, low: 0, last: 0 }
+    }
+
+    fn number(number: u64) -> Self {
+        Self { class: FIRST, high: 0, low: number, last: 0 }
+    }
+
+    fn wide(class: u16, number: u128) -> Self {
+        let low = u64::try_from(number & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        Self { class, high: u64::try_from(number >> 64).unwrap_or(u64::MAX), low, last: 0 }
+    }
+
+    fn end(end: End) -> Self {
+        let key = match end.address {
+            IpAddr::V4(address) => Self::number(u64::from(address.to_bits())),
+            IpAddr::V6(address) => Self::wide(SECOND, address.to_bits()),
+        };
+        Self { last: end.port.unwrap_or(0), ..key }
+    }
+
+    /// By the first sixteen bytes; no name that the kernel gives is longer.
+    fn text(text: &str) -> Self {
+        let bytes = text.bytes().chain(std::iter::repeat(0)).take(16);
+        Self::wide(FIRST, bytes.fold(0, |n, b| n << 8 | u128::from(b.to_ascii_lowercase())))
+    }
+
+    fn inverse(self) -> Self {
+        if self.class > SECOND {
+            return self;
+        }
+        Self { class: SECOND - self.class, high: !self.high, low: !self.low, last: !self.last }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_ordered() {
+        let address = |text: &str| Value::Address(text.parse().unwrap());
+        let check = |values: &[Value<'_>]| {
+            for pair in values.windows(2) {
+                let (a, b) = (SortKey::of(pair[0]), SortKey::of(pair[1]));
+                assert!(a < b, "{pair:?}");
+                assert!(b.class > SECOND || b.inverse() < a.inverse(), "{pair:?}");
+            }
+        };
+        check(&[Value::Rate(0), Value::Rate(9), Value::Rate(u64::MAX), Value::Absent, Value::Unknown]);
+        check(&[address("9.0.0.1"), address("10.0.0.1"), address("::"), address("fe80::1")]);
+        check(&[Value::Text("amanda"), Value::Text("FTP"), Value::Text("ftp-20"), Value::Absent]);
+        check(&[Value::Labels(1), Value::Labels(1 << 70), Value::Absent]);
+        let end = |text: &str, port| Value::End(End { address: text.parse().unwrap(), port: Some(port) });
+        check(&[end("10.0.0.1", 1), end("10.0.0.1", 2), end("10.0.0.2", 1), end("::1", 1), end("::1", 2)]);
+        assert!(SortKey::of(Value::Unknown) < SortKey::appended(0));
+        assert!(SortKey::appended(0) < SortKey::appended(1));
+    }
+
+    #[test]
+    fn texts_name_column_and_direction() {
+        let check = |text: &str, wanted: Result<(&str, Order), &str>| {
+            let parsed = Sort::parse(text).map(|s| (s.column.key, s.order)).map_err(|e| e.to_string());
+            assert_eq!(parsed, wanted.map_err(str::to_owned), "{text}");
+        };
+        check("bytes", Ok(("bytes", Order::Descending)));
+        check("total:asc", Ok(("bytes", Order::Ascending)));
+        check("src", Ok(("src", Order::Ascending)));
+        check("src:desc", Ok(("src", Order::Descending)));
+        check("src:up", Err("`up` is no direction; write asc or desc"));
+        check("dprt", Err("no column `dprt`; did you mean `dport`?"));
+        check("", Err("no column ``; `conntop --help` lists them"));
+    }
+}

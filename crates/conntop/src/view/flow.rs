@@ -1,0 +1,200 @@
+//! One flow as front ends read it: the mirror's record, seen from the local end, at a moment.
+
+use conntop_proto::flow::{BootMillis, FlowId, Status};
+use conntop_proto::tuple::{L4, Tuple};
+
+use crate::mirror::{EndedFlow, Flow, Mirror, Rates};
+use crate::orient::{Dir, End, LocalNets, destination, source};
+use crate::units::Elapsed;
+
+/// A moment by the collector's clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// CLOCK_BOOTTIME.
+    pub boot: BootMillis,
+    /// Microseconds since 1970 by the wall clock; `None` when that is not known.
+    pub wall: Option<u64>,
+}
+
+/// What rows are made from.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Flows.
+    pub mirror: &'a Mirror,
+    /// What is local.
+    pub nets: &'a LocalNets,
+    /// When.
+    pub now: Now,
+}
+
+impl<'a> Source<'a> {
+    /// All live flows.
+    pub fn live(self) -> impl Iterator<Item = FlowView<'a>> {
+        self.mirror.flows().map(move |(_, flow)| self.view(flow))
+    }
+
+    /// Flows that ended a short while ago.
+    pub fn ended(self) -> impl DoubleEndedIterator<Item = FlowView<'a>> {
+        self.mirror.ended().map(move |ended| self.view_ended(ended))
+    }
+
+    /// A live flow, or one that ended a short while ago.
+    #[must_use]
+    pub fn get(self, id: FlowId) -> Option<FlowView<'a>> {
+        match self.mirror.get(id) {
+            Some(flow) => Some(self.view(flow)),
+            None => self.ended().rev().find(|view| view.flow.id() == id),
+        }
+    }
+
+    fn view(self, flow: &'a Flow) -> FlowView<'a> {
+        let dir = self.nets.orient(flow.orig(), flow.reply());
+        FlowView { flow, dir, rates: self.mirror.rates(flow), ended: None, now: self.now }
+    }
+
+    fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
+        let flow = &ended.flow;
+        let dir = self.nets.orient(flow.orig(), flow.reply());
+        let now = Now { boot: ended.at, wall: ended.stop };
+        FlowView { flow, dir, rates: None, ended: Some(ended), now }
+    }
+}
+
+/// A flow at a moment; for an ended flow, the moment of its end.
+#[derive(Clone, Copy)]
+pub struct FlowView<'a> {
+    /// The mirror's record.
+    pub flow: &'a Flow,
+    /// Direction, seen from the local end.
+    pub dir: Dir,
+    /// Bytes per second; `None` when not known, and of ended flows.
+    pub rates: Option<Rates>,
+    /// How it ended, if it did.
+    pub ended: Option<&'a EndedFlow>,
+    /// The moment.
+    pub now: Now,
+}
+
+/// Slack between the two clocks of a collector, milliseconds.
+const SLACK: u64 = 2_000;
+
+impl<'a> FlowView<'a> {
+    /// Original tuple.
+    #[must_use]
+    pub fn orig(&self) -> &'a Tuple {
+        self.flow.orig()
+    }
+
+    /// Reply tuple.
+    #[must_use]
+    pub fn reply(&self) -> &'a Tuple {
+        self.flow.reply()
+    }
+
+    /// Who opened the flow.
+    #[must_use]
+    pub fn src(&self) -> End {
+        source(self.orig())
+    }
+
+    /// To whom, as the opener addressed it.
+    #[must_use]
+    pub fn dst(&self) -> End {
+        destination(self.orig())
+    }
+
+    /// The local end (see [`Dir::local`]).
+    #[must_use]
+    pub fn local(&self) -> End {
+        self.dir.local(self.orig(), self.reply())
+    }
+
+    /// The other end.
+    #[must_use]
+    pub fn remote(&self) -> End {
+        self.dir.remote(self.orig())
+    }
+
+    /// The source as the other side sees it, if it is translated.
+    #[must_use]
+    pub fn translated_source(&self) -> Option<End> {
+        let seen = destination(self.reply());
+        let differs = seen != self.src() || self.icmp_id_differs();
+        (differs || self.flow.status().has(Status::SRC_NAT)).then_some(seen)
+    }
+
+    /// The real destination, if the addressed one is translated.
+    #[must_use]
+    pub fn translated_destination(&self) -> Option<End> {
+        let real = source(self.reply());
+        (real != self.dst() || self.flow.status().has(Status::DST_NAT)).then_some(real)
+    }
+
+    fn icmp_id_differs(&self) -> bool {
+        match (self.orig().l4, self.reply().l4) {
+            (L4::Icmp { id: a, .. }, L4::Icmp { id: b, .. }) => a != b,
+            _ => false,
+        }
+    }
+
+    /// Bytes per second (down, up).
+    #[must_use]
+    pub fn down_up(&self) -> Option<(u64, u64)> {
+        self.rates.map(|rates| self.dir.down_up(rates.orig, rates.reply))
+    }
+
+    /// Total bytes (down, up).
+    #[must_use]
+    pub fn bytes_down_up(&self) -> Option<(u64, u64)> {
+        let (orig, reply) = self.flow.orig_counters().zip(self.flow.reply_counters())?;
+        Some(self.dir.down_up(orig.bytes, reply.bytes))
+    }
+
+    /// Packets (down, up).
+    #[must_use]
+    pub fn packets_down_up(&self) -> Option<(u64, u64)> {
+        let (orig, reply) = self.flow.orig_counters().zip(self.flow.reply_counters())?;
+        Some(self.dir.down_up(orig.packets, reply.packets))
+    }
+
+    /// Time since it began. A start by the wall clock counts only where it agrees with what was
+    /// observed: a router without a clock would show decades, a stepped clock anything.
+    #[must_use]
+    pub fn age(&self) -> Elapsed {
+        let observed = self.now.boot.since(self.flow.first_seen());
+        let by_wall = self.flow.start().zip(self.now.wall).and_then(|(start, wall)| {
+            let age = wall.checked_sub(start)? / 1000;
+            let uptime = self.now.boot.0;
+            (age <= uptime.saturating_add(SLACK) && age.saturating_add(SLACK) >= observed).then_some(age)
+        });
+        match by_wall {
+            Some(age) => Elapsed::Exact(age),
+            None if self.flow.born() => Elapsed::Exact(observed),
+            None => Elapsed::AtLeast(observed),
+        }
+    }
+
+    /// Time since its counters last moved, as far as the passes over the table show it.
+    #[must_use]
+    pub fn idle(&self) -> Option<Elapsed> {
+        let _accounted = self.flow.orig_counters()?;
+        let idle = self.now.boot.since(self.flow.sampled());
+        let moved = self.flow.born() || self.flow.sampled() > self.flow.first_seen();
+        Some(if moved { Elapsed::Exact(idle) } else { Elapsed::AtLeast(idle) })
+    }
+
+    /// Milliseconds until the entry expires if nothing more is seen.
+    #[must_use]
+    pub fn timeout(&self) -> Option<u64> {
+        match self.ended {
+            Some(_) => None,
+            None => self.flow.expires().map(|expires| expires.since(self.now.boot)),
+        }
+    }
+
+    /// Whether it was seen to begin less than that many milliseconds ago.
+    #[must_use]
+    pub fn is_new(&self, millis: u64) -> bool {
+        self.flow.born() && self.now.boot.since(self.flow.first_seen()) < millis
+    }
+}

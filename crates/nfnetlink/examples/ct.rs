@@ -6,12 +6,12 @@ use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use nfnetlink::ct::{DumpFilter, Family, L4, NewFlow, ProtoState, Requests, Status, Tuple};
+use nfnetlink::ct::{CtMessage, DumpFilter, Family, L4, NewFlow, ProtoState, Requests, Status, Tuple};
 use nfnetlink::facts::{Facts, Switch};
 use nfnetlink::netns::Netns;
 use nfnetlink::nft;
 use nfnetlink::route::RouteSocket;
-use nfnetlink::{EventSocket, Item, RequestSocket, Subscription, messages};
+use nfnetlink::{EventSocket, Read, RequestSocket, Subscription, messages};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -64,18 +64,15 @@ fn list() -> Result<(), Box<dyn Error>> {
     let (mut entries, mut parsing) = (0u32, Duration::ZERO);
     while let Some(chunk) = dump.next_chunk(&mut buffer)? {
         let parse = Instant::now();
-        let mut quiet = 0;
-        for message in messages(chunk) {
-            match message?.item {
-                Item::Entry(entry) if entries + quiet < 20 => {
-                    println!("{entry:?}");
-                    quiet += 1;
+        let (mut all, mut flow) = (messages(chunk), CtMessage::default());
+        while let Some(read) = all.next_into(&mut flow) {
+            if read?.1 == Read::Entry {
+                entries += 1;
+                if entries <= 20 {
+                    println!("{flow:?}");
                 }
-                Item::Entry(_) => quiet += 1,
-                other => println!("{other:?}"),
             }
         }
-        entries += quiet;
         parsing += parse.elapsed();
     }
     println!("{entries} entries in {:?}, of which {parsing:?} here", begin.elapsed());

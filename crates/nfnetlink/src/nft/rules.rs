@@ -82,3 +82,44 @@ fn compat_name<'a>(data: Attr<'a>) -> &'a [u8] {
     let named = data.nested().flatten().find(|attr| attr.kind == NFTA_COMPAT_NAME);
     named.and_then(|attr| attr.name(NAME_MAX).ok()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Attrs, Writer};
+
+    /// Whether a rule with these expressions tracks; an extension is written as `match:NAME`.
+    fn check(expressions: &[&str], wanted: bool) {
+        let mut writer = Writer::default();
+        writer.nest(NFTA_RULE_EXPRESSIONS, |w| {
+            for expression in expressions {
+                let (name, extension) = expression.split_once(':').unwrap_or((expression, ""));
+                w.nest(1, |w| {
+                    w.name(NFTA_EXPR_NAME, name.as_bytes());
+                    w.nest(NFTA_EXPR_DATA, |w| w.name(NFTA_COMPAT_NAME, extension.as_bytes()));
+                });
+            }
+        });
+        let rule = Attrs::new(writer.as_bytes()).next().unwrap().unwrap();
+        assert_eq!(tracks(rule), Ok(wanted), "{expressions:?}");
+    }
+
+    #[test]
+    fn rules_that_track() {
+        check(&[], false);
+        check(&["meta", "cmp", "immediate"], false);
+        check(&["meta", "cmp", "ct", "bitwise", "cmp"], true);
+        check(&["masq"], true);
+        check(&["notrack"], false);
+        check(&["match:tcp", "target:LOG"], false);
+        check(&["match:conntrack"], true);
+        check(&["target:MASQUERADE"], true);
+        check(&["lookup:conntrack"], false);
+    }
+
+    #[test]
+    fn broken_rules_are_errors() {
+        let cut = [8, 0, 1, 0, 0xff, 0xff, 1, 0];
+        assert_eq!(tracks(Attr { kind: 4, data: &cut }), Err(Problem::Truncated));
+    }
+}

@@ -6,7 +6,8 @@
 //!
 //! From the ground up: [`lock`] and [`tools`] (what the machine offers, installed once),
 //! [`netns`] (a namespace, and code in it), [`lab`] (the topology), [`traffic`] (real packets),
-//! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says).
+//! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says),
+//! [`programs`] and [`client`] (conntop's own side), [`judge`] (both sides compared).
 //!
 //! Invariants
 //! - Nothing outlives its owner: namespaces, processes and raised limits go with `Drop`, at a
@@ -16,15 +17,20 @@
 //! - Everything is deterministic from a seed and bounded in time.
 
 pub mod churn;
+pub mod client;
 pub mod gate;
 pub mod inject;
+pub mod judge;
 pub mod lab;
 pub mod lock;
 pub mod netns;
 pub mod oracle;
+pub mod programs;
 pub mod tools;
 pub mod traffic;
 
+pub use client::Client;
 pub use gate::Gate;
 pub use lab::{Lab, LabOptions};
 pub use netns::Namespace;
+pub use programs::Daemon;

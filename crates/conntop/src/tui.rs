@@ -19,3 +19,4 @@ pub mod screen;
 pub mod svg;
 pub mod terminal;
 pub mod theme;
+pub mod zone;

@@ -1,6 +1,8 @@
 //! What really goes to the terminal: only the sequences that drawing needs, whatever the texts hold,
 //! and a terminal that reads them shows what was drawn.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+
 mod stage;
 
 use std::io::{self, Write};
@@ -53,8 +55,7 @@ fn bytes(stage: &mut Stage, scripts: &[&str]) -> Vec<u8> {
         terminal.draw(|frame| draw::frame(stage.app.screen(), Look::default(), frame)).unwrap();
     }
     drop(terminal);
-    let bytes = wire.0.lock().unwrap().clone();
-    bytes
+    std::mem::take(&mut *wire.0.lock().unwrap())
 }
 
 /// Fails on anything but printable text and the few sequences that drawing uses.

@@ -72,8 +72,6 @@ pub enum Action {
     Details,
     /// Moves the selection, or the text on top.
     Move(Motion),
-    /// Selects the row on that line of the screen.
-    Select(u16),
     /// Opens the filter line.
     Filter,
     /// Opens the search line of the help.

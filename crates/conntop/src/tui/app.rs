@@ -28,6 +28,7 @@ use super::bindings::Context;
 use super::draw::Areas;
 use super::format::RateUnit;
 use super::screen::{Order, Screen};
+use super::zone::Zone;
 use crate::engine::{Connection, Engine};
 use crate::mirror::MirrorError;
 use crate::source::SourceEvent;
@@ -54,6 +55,8 @@ pub struct Options {
     pub sort: Option<(String, bool)>,
     /// Whether an earlier run left something in the kernel.
     pub leftover: bool,
+    /// Time zone of the person at the terminal.
+    pub zone: Zone,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             filter: None,
             sort: None,
             leftover: false,
+            zone: Zone::default(),
         }
     }
 }
@@ -216,7 +220,6 @@ impl App {
             Action::Help => self.layers.push(Open::help()),
             Action::Details => self.open_details(),
             Action::Move(motion) => self.step(motion, now),
-            Action::Select(line) => self.select_line(line, now),
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),
             Action::SortMenu => self.open_sort(),
@@ -293,15 +296,6 @@ impl App {
         }
         self.cursor.step(&self.listing, height, motion);
         self.hold_until = Some(now + HOLD);
-    }
-
-    fn select_line(&mut self, line: u16, now: Instant) {
-        let body = self.areas().body;
-        if self.layers.is_empty() && body.y <= line && line < body.bottom() {
-            let rank = self.cursor.top.saturating_add(usize::from(line - body.y));
-            self.cursor.select(&self.listing, usize::from(body.height), rank);
-            self.hold_until = Some(now + HOLD);
-        }
     }
 
     fn close(&mut self) {

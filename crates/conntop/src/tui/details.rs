@@ -12,6 +12,7 @@ use super::format::grouped;
 use super::glyphs::DOT;
 use super::screen::{Span, Spans};
 use super::theme::Role;
+use super::zone::Zone;
 
 /// Columns of the screen that the labels take.
 const LABEL: usize = 11;
@@ -31,6 +32,8 @@ pub struct Subject<'a> {
     pub direction: Option<String>,
     /// When and why it ended, and the kernel's stop time in microseconds since 1970.
     pub ended: Option<(BootMillis, EndReason, Option<u64>)>,
+    /// Zone in which times are shown.
+    pub zone: &'a Zone,
 }
 
 /// Heading of the details.
@@ -146,7 +149,7 @@ fn age(subject: &Subject<'_>) -> String {
     if let (Some(start), Some(boot)) = (id.start, subject.boot_wall_ms) {
         let wall = boot.saturating_add(until.0);
         let lived = duration(wall.saturating_sub(start / 1000));
-        return format!("{lived}, began {}", timestamp(start / 1000));
+        return format!("{lived}, began {}", timestamp(subject.zone, start / 1000));
     }
     let seen = duration(until.since(id.first_seen));
     if id.born { seen } else { format!("more than {seen} (was there before it was watched)") }
@@ -159,7 +162,7 @@ fn ended(subject: &Subject<'_>, (at, reason, stop): (BootMillis, EndReason, Opti
         EndReason::Replaced => "a new flow took its place; counters as last seen",
     };
     let ago = duration(subject.now.since(at));
-    let stop = stop.map(|us| format!(" at {}", timestamp(us / 1000))).unwrap_or_default();
+    let stop = stop.map(|us| format!(" at {}", timestamp(subject.zone, us / 1000))).unwrap_or_default();
     format!("{ago} ago{stop}: {why}")
 }
 

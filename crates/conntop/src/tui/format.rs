@@ -56,9 +56,9 @@ pub fn per_second(rate: f64) -> String {
     format!("{:<6}", format!("{text}/s"))
 }
 
-/// Time of day of a number of seconds since 1970, in UTC.
+/// Time of day of a number of seconds since 1970 in its zone.
 #[must_use]
 pub fn clock(seconds: u64) -> String {
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{h:02}:{m:02}:{s:02}Z")
+    format!("{h:02}:{m:02}:{s:02}")
 }

@@ -1,6 +1,7 @@
 //! A stage for the application: the recording of an office, a clock of its own, keys by name.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test support module")]
+#![allow(dead_code, reason = "not every test needs everything")]
 
 use std::time::{Duration, Instant};
 

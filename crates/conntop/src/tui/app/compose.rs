@@ -70,7 +70,7 @@ impl App {
     fn clock(&self) -> Option<String> {
         let at = self.engine.mirror().position().at;
         let micros = self.engine.wall_micros(at).filter(|_| at.0 > 0)?;
-        Some(format::clock(micros / 1_000_000))
+        Some(format::clock(self.options.zone.local(micros / 1_000_000)))
     }
 
     fn filter_line(&self) -> Option<FilterLine> {
@@ -169,6 +169,7 @@ impl App {
                     rates: rates.map(|r| (rate(r.orig), rate(r.reply))),
                     direction: self.listing.direction(row),
                     ended: *end,
+                    zone: &self.options.zone,
                 };
                 scrolled(details::lines(&subject), *top, details::title(row))
             }

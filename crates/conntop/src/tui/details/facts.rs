@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use conntop_proto::flow::{FlowRow, State, Status};
 
+use crate::tui::zone::Zone;
+
 /// `address:port`, IPv6 in brackets when a port follows.
 pub(super) fn endpoint(address: IpAddr, port: Option<u16>) -> String {
     match (address, port) {
@@ -90,12 +92,12 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
-/// Milliseconds since 1970 as a date and time of UTC.
-pub(super) fn timestamp(ms: u64) -> String {
-    let seconds = ms / 1000;
+/// Milliseconds since 1970 as a date and time of the zone.
+pub(super) fn timestamp(zone: &Zone, ms: u64) -> String {
+    let seconds = zone.local(ms / 1000);
     let (year, month, day) = civil(seconds / 86_400);
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02} UTC")
+    format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}")
 }
 
 /// Date of a number of days since 1970-01-01, by eras of 400 years that begin in March.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
 
-use crate::mirror::{Limits, Mirror, MirrorError};
+use crate::mirror::{Class, Classify, Limits, Mirror, MirrorError};
+use crate::orient::LocalNets;
 use crate::source::{SourceEnd, SourceEvent};
 
 pub use self::notice::{Notice, NoticeKind};
@@ -40,6 +41,7 @@ pub struct Engine {
     connection: Connection,
     hello: Option<Box<ServerHello>>,
     host: Host,
+    nets: LocalNets,
     table: Option<TableStats>,
     lost: Option<Lost>,
     bye: Option<Bye>,
@@ -57,11 +59,20 @@ impl Engine {
     /// An engine that has heard nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::with_nets(limits, LocalNets::default())
+    }
+
+    /// An engine that has heard nothing yet, with networks that are local in any case.
+    #[must_use]
+    pub fn with_nets(limits: Limits, nets: LocalNets) -> Self {
+        let mut mirror = Mirror::new(limits);
+        mirror.set_classify(classify(&nets));
         Self {
-            mirror: Mirror::new(limits),
+            mirror,
             connection: Connection::default(),
             hello: None,
             host: Host::default(),
+            nets,
             table: None,
             lost: None,
             bye: None,
@@ -140,6 +151,12 @@ impl Engine {
         &self.host
     }
 
+    /// What is local.
+    #[must_use]
+    pub fn local_nets(&self) -> &LocalNets {
+        &self.nets
+    }
+
     /// The kernel's table as a whole.
     #[must_use]
     pub fn table(&self) -> Option<&TableStats> {
@@ -190,7 +207,12 @@ impl Engine {
     fn message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
         match message {
             ServerMessage::Hello(hello) => self.hello = Some(hello.clone()),
-            ServerMessage::Host(host) => self.host = host.clone(),
+            ServerMessage::Host(host) => {
+                self.host = host.clone();
+                if self.nets.set_host(host) {
+                    self.mirror.set_classify(classify(&self.nets));
+                }
+            }
             ServerMessage::Delta(delta) => self.tick(delta.at, now),
             ServerMessage::Table(table) => self.table = Some(*table),
             ServerMessage::Lost(lost) => self.lost = Some(*lost),
@@ -206,4 +228,9 @@ impl Engine {
     fn tick(&mut self, boot: BootMillis, now: Instant) {
         self.clock = Some((boot, now));
     }
+}
+
+fn classify(nets: &LocalNets) -> Classify {
+    let nets = nets.clone();
+    Box::new(move |orig, reply| Class::from(nets.orient(orig, reply)))
 }

@@ -1,11 +1,12 @@
 //! conntop: every connection of a Linux machine or router, live.
 //!
 //! Data takes one way: a [`source`] yields events, the [`engine`] applies them to its [`mirror`],
-//! and front ends (the screen [`tui`], `list`, `watch`) read that. None of them knows where the
+//! and front ends ([`tui`], [`list`], [`watch`]) read that. None of them knows where the
 //! data came from.
 #![forbid(unsafe_code)]
 
 // From where the data comes, and what holds it.
+pub mod activate;
 pub mod engine;
 pub mod mirror;
 pub mod source;
@@ -18,4 +19,8 @@ pub mod units;
 pub mod view;
 
 // Front ends.
+pub mod cli;
+pub mod list;
+pub mod output;
 pub mod tui;
+pub mod watch;

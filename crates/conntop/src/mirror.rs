@@ -197,10 +197,10 @@ impl Mirror {
         self.ended.iter()
     }
 
-    /// Flows that were seen to begin and to end since the mirror began, as (new, ended).
+    /// Flows that were seen to begin and to end since the mirror began, as (begun, ended).
     #[must_use]
     pub fn turnover(&self) -> (u64, u64) {
-        self.ended.turnover()
+        (self.ledger.begun, self.ledger.ended)
     }
 
     /// Rates of a flow in the common window; `None` when not known: not accounted, one sample only,
@@ -222,14 +222,15 @@ impl Mirror {
         self.generation += 1;
     }
 
-    /// Bytes per second of all flows together in the common window, ended ones included.
+    /// Bytes per second of all flows together in the common window, ended ones included; flows that
+    /// began and ended per second.
     #[must_use]
     pub fn total_rates(&self) -> Option<Ledger> {
         let (volume, millis) = self.passes.volume()?;
         Some(volume.zip(&volume, |bytes, _| per_second(bytes, millis)))
     }
 
-    /// Bytes of all flows together since the mirror began to look.
+    /// Bytes of all flows together since the mirror began to look, and how many began and ended.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -256,6 +257,9 @@ impl Mirror {
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;
+        for flow in self.flows.iter_mut() {
+            flow.class = (self.classify)(flow.orig(), flow.reply());
+        }
         self.generation += 1;
     }
 
@@ -333,15 +337,13 @@ impl Mirror {
         let id = row.identity.id;
         if let Some(slot) = self.flows.find(id) {
             self.traffic(slot, &row.traffic);
+            let mut flow = self.make(row);
             let Some(old) = self.flows.at_mut(slot) else { return };
-            let history = old.history.take();
-            *old = Flow::from_row(row);
-            old.history = history;
-            old.stamp = self.stamp;
+            flow.history = old.history.take();
+            *old = flow;
             return;
         }
-        let mut flow = Flow::from_row(row);
-        flow.stamp = self.stamp;
+        let flow = self.make(row);
         if let Some(slot) = self.orphans.remove(&(flow.zone(), *flow.orig())) {
             self.flows.succeed(slot, flow);
             return;
@@ -350,10 +352,7 @@ impl Mirror {
             self.truncated = true;
             return;
         }
-        if flow.born() {
-            self.ended.count_new();
-            self.account(&flow, &TrafficRow::default(), &flow.traffic());
-        }
+        self.begin(&flow);
         let _slot = self.flows.insert(flow);
     }
 
@@ -375,10 +374,8 @@ impl Mirror {
         history.push(flow, &self.passes);
         flow.history = Some(history);
         if let Some(flow) = self.flows.at(slot) {
-            let class = (self.classify)(flow.orig(), flow.reply());
-            let born = flow.born();
-            let (orig, reply) = growth(&before, row, born);
-            self.ledger.add(class, orig, reply);
+            let (orig, reply) = growth(&before, row, flow.born());
+            self.ledger.add(flow.class, orig, reply);
         }
     }
 
@@ -390,22 +387,33 @@ impl Mirror {
         let flow = match (known.and_then(|slot| self.flows.remove(slot)), row.short) {
             (Some(flow), _) => flow,
             (None, Some(short)) => {
-                let flow = Flow::from_row(*short);
-                if self.ended.knows(flow.id()) {
+                if self.ended.knows(row.id) {
                     return;
                 }
-                self.ended.count_new();
-                self.account(&flow, &TrafficRow::default(), &flow.traffic());
+                let flow = self.make(*short);
+                self.begin(&flow);
                 flow
             }
             (None, None) => return,
         };
+        self.ledger.ended += 1;
         self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
     }
 
-    fn account(&mut self, flow: &Flow, before: &TrafficRow, after: &TrafficRow) {
-        let (orig, reply) = growth(before, after, flow.born());
-        self.ledger.add((self.classify)(flow.orig(), flow.reply()), orig, reply);
+    fn make(&self, row: FlowRow) -> Flow {
+        let mut flow = Flow::from_row(row);
+        flow.stamp = self.stamp;
+        flow.class = (self.classify)(flow.orig(), flow.reply());
+        flow
+    }
+
+    /// Counts a flow that comes for the first time, if it began before our eyes.
+    fn begin(&mut self, flow: &Flow) {
+        if flow.born() {
+            self.ledger.begun += 1;
+            let (orig, reply) = growth(&TrafficRow::default(), &flow.traffic(), true);
+            self.ledger.add(flow.class, orig, reply);
+        }
     }
 
     /// Flows that are idle in every window keep no samples.

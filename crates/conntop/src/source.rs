@@ -3,6 +3,7 @@
 //! behind it knows the difference.
 
 pub mod backoff;
+mod local;
 mod progress;
 pub mod record;
 mod remote;
@@ -17,6 +18,7 @@ use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
 use tokio::sync::mpsc;
 
+pub use self::local::local;
 pub use self::remote::{RemoteConfig, remote};
 pub use self::replay::replay;
 pub use self::target::{Target, TargetError};

@@ -25,6 +25,9 @@ enum Row {
 }
 use Row::{Born, BornWith, Found, Nothing, Traffic};
 
+/// What it is about, the window in seconds, passes, (original, reply) rate.
+type Case<'a> = (&'a str, u64, &'a [Row], Option<(u64, u64)>);
+
 fn play(window: u64, passes: &[Row]) -> Mirror {
     let mut mirror = Mirror::default();
     mirror.set_window(Duration::from_secs(window));
@@ -54,7 +57,7 @@ fn play(window: u64, passes: &[Row]) -> Mirror {
 #[test]
 fn rates_of_one_flow() {
     // Pass n runs from n*1000 to n*1000+100.
-    let cases: &[(&str, u64, &[Row], Option<(u64, u64)>)] = &[
+    let cases: &[Case<'_>] = &[
         ("one pass is no window", 2, &[Found(traffic(1_010, 100, 0))], None),
         (
             "real time between the samples",

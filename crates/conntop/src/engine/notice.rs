@@ -1,5 +1,7 @@
 //! Facts that change how the rest is to be read, each with its repair.
 
+use std::fmt;
+
 use super::{Connection, Engine};
 
 /// One fact.
@@ -28,6 +30,13 @@ pub enum NoticeKind {
     Truncated,
     /// The connection is lost.
     Stale,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        if self.repair.is_empty() { Ok(()) } else { write!(f, "; {}", self.repair) }
+    }
 }
 
 pub(super) fn notices(engine: &Engine) -> Vec<Notice> {

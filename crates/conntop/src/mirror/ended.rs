@@ -33,8 +33,6 @@ impl EndedFlow {
 pub(super) struct Ended {
     flows: VecDeque<EndedFlow>,
     ids: HashSet<FlowId>,
-    new: u64,
-    gone: u64,
 }
 
 impl Ended {
@@ -42,16 +40,7 @@ impl Ended {
         self.flows.iter()
     }
 
-    pub(super) fn turnover(&self) -> (u64, u64) {
-        (self.new, self.gone)
-    }
-
-    pub(super) fn count_new(&mut self) {
-        self.new += 1;
-    }
-
     pub(super) fn push(&mut self, ended: EndedFlow, limits: &Limits) {
-        self.gone += 1;
         self.ids.insert(ended.flow.id());
         self.flows.push_back(ended);
         if self.flows.len() > limits.ended {

@@ -6,6 +6,7 @@ use conntop_proto::flow::{
 };
 use conntop_proto::tuple::Tuple;
 
+use super::ledger::Class;
 use super::rate::History;
 
 /// A flow. Values are the collector's: totals per incarnation, times of its CLOCK_BOOTTIME.
@@ -31,6 +32,7 @@ pub struct Flow {
     rare: Option<Box<Rare>>,
     pub(super) history: Option<Box<History>>,
     pub(super) stamp: u32,
+    pub(super) class: Class,
 }
 
 /// What few flows have.
@@ -168,6 +170,12 @@ impl Flow {
         self.rare.as_ref()?.helper.as_deref()
     }
 
+    /// How it counts in the header: who opened it, seen from the local end.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
     /// The flow as the protocol has it.
     #[must_use]
     pub fn row(&self) -> FlowRow {
@@ -225,6 +233,7 @@ impl Flow {
             rare: None,
             history: None,
             stamp: 0,
+            class: Class::default(),
         };
         flow.flag(CT_ID, identity.ct_id.is_some());
         flow.flag(START, identity.start.is_some());

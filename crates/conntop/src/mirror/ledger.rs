@@ -17,7 +17,7 @@ pub enum Class {
     Transit,
 }
 
-/// Bytes by direction and class. Down and up count [`Class::In`] and [`Class::Out`] only.
+/// Bytes by direction and class, and flows. Down and up count [`Class::In`] and [`Class::Out`] only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Bytes towards the local ends.
@@ -28,6 +28,10 @@ pub struct Ledger {
     pub internal: Rates,
     /// Bytes that pass by, as (original, reply).
     pub transit: Rates,
+    /// Flows that were seen to begin.
+    pub begun: u64,
+    /// Flows that ended.
+    pub ended: u64,
 }
 
 impl Ledger {
@@ -50,6 +54,8 @@ impl Ledger {
             up: f(self.up, other.up),
             internal: rates(self.internal, other.internal),
             transit: rates(self.transit, other.transit),
+            begun: f(self.begun, other.begun),
+            ended: f(self.ended, other.ended),
         }
     }
 

@@ -45,6 +45,10 @@ impl Slab {
         self.slots.iter().zip(0..).filter_map(|(flow, slot)| Some((Slot(slot), flow.as_ref()?)))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.slots.iter_mut().flatten()
+    }
+
     /// Stores a flow whose id is not in the index; `None` when there are 2^32 slots already.
     pub(super) fn insert(&mut self, flow: Flow) -> Option<Slot> {
         let id = flow.id();

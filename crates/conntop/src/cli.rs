@@ -1,0 +1,175 @@
+//! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
+
+mod open;
+mod run;
+mod screen;
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::source::Target;
+
+pub(crate) use self::open::{Session, open};
+pub use self::run::main;
+
+/// Every connection of a Linux machine or router, live.
+///
+/// Without --connect it shows this machine's connection tracking table. When stdout is no terminal
+/// it prints the table once, as `conntop list` does.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "conntop", version, args_conflicts_with_subcommands = false)]
+#[command(after_help = "conntop --server [OPTIONS] runs the daemon conntopd.")]
+pub struct Cli {
+    /// What to do; the screen when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// From where and what.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options that every command knows.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Connect to a conntopd: HOST[:PORT], [IPV6]:PORT or unix:PATH
+    #[arg(short, long, value_name = "WHERE", global = true, help_heading = "From where")]
+    pub connect: Vec<Target>,
+    /// Port of --connect HOST
+    #[arg(
+        short,
+        long,
+        default_value_t = conntop_proto::DEFAULT_PORT,
+        value_parser = clap::value_parser!(u16).range(1..),
+        global = true,
+        help_heading = "From where"
+    )]
+    pub port: u16,
+    /// Name of this client in the server's log
+    #[arg(long, value_name = "NAME", global = true, help_heading = "From where")]
+    pub name: Option<String>,
+    /// Network namespace to watch: a name, a process id or a file
+    #[arg(
+        long,
+        value_name = "NAME|PID",
+        global = true,
+        conflicts_with = "connect",
+        help_heading = "From where"
+    )]
+    pub netns: Option<String>,
+    /// Make this machine's kernel track connections, with counters and start times, while conntop
+    /// runs: an own nft table and two sysctls, restored by the last conntop that ends
+    #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
+    pub activate: bool,
+    /// Time between updates, such as 1s or 500ms
+    #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
+    pub interval: Option<Duration>,
+    /// Hold every message against the protocol's JSON Schema, not only the control messages
+    #[arg(long, global = true, help_heading = "From where")]
+    pub validate: bool,
+    /// Only flows that match, such as 'dport 443 and not dst in 10.0.0.0/8'
+    #[arg(short, long, value_name = "EXPRESSION", global = true, help_heading = "What")]
+    pub filter: Option<String>,
+    /// Sort by a column; numbers begin with the largest
+    #[arg(short, long, value_name = "COLUMN[:asc|:desc]", global = true, help_heading = "What")]
+    pub sort: Option<String>,
+    /// Columns to show, in this order
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', global = true, help_heading = "What")]
+    pub columns: Vec<String>,
+    /// Which columns to begin with
+    #[arg(long, value_enum, value_name = "VIEW", global = true, help_heading = "What")]
+    pub view: Option<ViewKind>,
+}
+
+/// Sets of default columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ViewKind {
+    /// Source and destination, NAT.
+    Router,
+    /// Local and remote end.
+    Workstation,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print the table once
+    List(ListArgs),
+    /// Print what happens, one JSON object a line
+    Watch(WatchArgs),
+}
+
+/// Options of `list`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ListArgs {
+    /// How to print it
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Print at most so many flows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Watch so long to learn the rates; 2s when rates are sorted by or shown, else not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub sample: Option<Duration>,
+}
+
+/// Formats of `list`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One array.
+    Json,
+    /// One object a line.
+    Ndjson,
+    /// Comma-separated values with a heading.
+    Csv,
+}
+
+/// Options of `watch`.
+#[derive(Clone, Debug, Args)]
+pub struct WatchArgs {
+    /// Which events to print
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [EventKind::New, EventKind::Ended])]
+    pub events: Vec<EventKind>,
+    /// Print the flows that are there at the beginning, too
+    #[arg(long)]
+    pub initial: bool,
+    /// Stop after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub time: Option<Duration>,
+}
+
+/// Events of `watch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventKind {
+    /// A flow that was not there before.
+    New,
+    /// A flow that ended, with its final totals.
+    Ended,
+    /// A flow whose state, counters or marks changed.
+    Changed,
+}
+
+/// Reads `1s`, `500ms`, `2m`, `1h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write 2s, 500ms or 1m");
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let seconds = match unit.trim() {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" | "min" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(wrong()),
+    };
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if !time.is_zero() && time <= LONGEST => Ok(time),
+        _ => Err(format!("`{text}` is out of range: more than nothing, at most a year")),
+    }
+}
+
+/// Longest time that an option takes.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

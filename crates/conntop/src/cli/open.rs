@@ -1,0 +1,144 @@
+//! From the options to a running source and an engine.
+
+use std::time::{Duration, Instant};
+
+use conntop_proto::codec::Validate;
+use conntop_proto::message::{Codec, Subscribe};
+use conntopd::collector::{Collector, CollectorConfig, CollectorError};
+use nfnetlink::netns::Netns;
+
+use super::Common;
+use crate::activate::{Active, Leftovers};
+use crate::engine::Engine;
+use crate::output::exit::{CONFIG, FAILURE, Failure, PERMISSION, USAGE};
+use crate::source::{RemoteConfig, Source, SourceEvent, local, remote};
+
+/// What a front end needs.
+pub(crate) struct Session {
+    pub(crate) source: Source,
+    pub(crate) engine: Engine,
+    /// Kept until the end.
+    pub(crate) active: Option<Active>,
+    /// What a conntop that crashed has left on this machine.
+    pub(crate) leftovers: Option<Leftovers>,
+    /// Whether the collector is in this process.
+    pub(crate) local: bool,
+    /// Where the data comes from, for people.
+    pub(crate) label: String,
+}
+
+/// Opens what the options name. Must be called within a tokio runtime.
+pub(crate) fn open(common: &Common) -> Result<Session, Failure> {
+    let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..Subscribe::default() };
+    match common.connect.as_slice() {
+        [] => open_local(common, subscribe),
+        [target] => {
+            let target = target.clone().with_default_port(common.port);
+            let label = target.to_string();
+            let source = remote(RemoteConfig {
+                target,
+                name: name(common),
+                subscribe,
+                codec: Codec::Zstd,
+                validate: if common.validate { Validate::All } else { Validate::Control },
+            });
+            let engine = Engine::default();
+            Ok(Session { source, engine, active: None, leftovers: None, local: false, label })
+        }
+        _ => Err(Failure::new(
+            USAGE,
+            "several --connect are not supported yet; start one conntop for each router",
+        )),
+    }
+}
+
+/// The namespace that the options name.
+pub(crate) fn netns(common: &Common) -> Option<Netns> {
+    common.netns.as_deref().and_then(|name| name.parse().ok())
+}
+
+fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
+    let netns = netns(common);
+    let active = common.activate.then(|| Active::begin(netns.clone())).transpose()?;
+    let default = CollectorConfig::default();
+    let config = CollectorConfig {
+        name: common.name.clone(),
+        interval: common.interval.unwrap_or(default.interval),
+        netns: netns.clone(),
+        ..default
+    };
+    let handle = Collector::spawn(config).map_err(|error| collector_failure(&error))?;
+    let source = local(&handle, subscribe)?;
+    let leftovers = Leftovers::find(netns);
+    let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
+    Ok(Session { source, engine: Engine::default(), active, leftovers, local: true, label })
+}
+
+fn collector_failure(error: &CollectorError) -> Failure {
+    let code = match error {
+        CollectorError::Denied(_) => PERMISSION,
+        CollectorError::Netns(_) => CONFIG,
+        _ => FAILURE,
+    };
+    let repair = match error {
+        CollectorError::Denied(_) => {
+            "; run conntop as root, give it CAP_NET_ADMIN (setcap cap_net_admin=ep), or --connect to a conntopd"
+        }
+        _ => "",
+    };
+    Failure::new(code, format!("{error}{repair}"))
+}
+
+fn name(common: &Common) -> String {
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    common.name.clone().unwrap_or_else(host)
+}
+
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl Session {
+    /// Says on stderr what was done and found before the start.
+    pub(crate) fn announce(&self) {
+        if let Some(active) = &self.active {
+            eprintln!("conntop: {}", active.text());
+        }
+        if let Some(leftovers) = &self.leftovers {
+            eprintln!("conntop: {}; `conntop` offers to remove it", leftovers.text());
+        }
+    }
+
+    /// The next event that comes before `deadline`; `None` when none did.
+    pub(crate) async fn peek(&mut self, deadline: Option<Instant>) -> Result<Option<SourceEvent>, Failure> {
+        let next = self.source.next();
+        let event = match deadline {
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
+                Ok(event) => event,
+                Err(_) => return Ok(None),
+            },
+            None => next.await,
+        };
+        let gone = || Failure::new(FAILURE, "the source of the data has stopped; the log says why");
+        event.ok_or_else(gone).map(Some)
+    }
+
+    /// Takes an event in.
+    pub(crate) fn apply(&mut self, event: SourceEvent) -> Result<(), Failure> {
+        Ok(self.engine.apply(event, Instant::now())?)
+    }
+
+    /// Takes in the next event that comes before `deadline`.
+    pub(crate) async fn step(&mut self, deadline: Option<Instant>) -> Result<Option<SourceEvent>, Failure> {
+        let event = self.peek(deadline).await?;
+        if let Some(event) = &event {
+            self.apply(event.clone())?;
+        }
+        Ok(event)
+    }
+
+    /// Undoes what `--activate` did.
+    pub(crate) fn close(self) -> Result<(), Failure> {
+        Ok(self.active.map_or(Ok(()), Active::end)?)
+    }
+}

@@ -1,0 +1,70 @@
+//! From the options to the screen.
+
+use std::env;
+
+use crossterm::terminal;
+
+use super::{Cli, Common, Session, ViewKind, open};
+use crate::activate::Repair;
+use crate::output::exit::{FAILURE, Failure};
+use crate::tui::app::{App, Options};
+use crate::tui::draw::Look;
+use crate::tui::glyphs::Charset;
+use crate::tui::run::{Exit, Repairs, run as run_app};
+use crate::tui::theme::Theme;
+
+/// Runs the screen until somebody quits.
+pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
+    let common = &cli.common;
+    let session = open(common)?;
+    let options = options(common, &session);
+    let Session { source, engine, active, .. } = session;
+    let mut repair = Keys(Repair::new(super::open::netns(common), active));
+    let size = terminal::size().unwrap_or((80, 24));
+    let app = App::new(engine, options, size);
+    let exit = run_app(app, source, look(), &mut repair).await;
+    let restored = repair.0.end();
+    match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
+        Exit::Quit => Ok(restored?),
+        Exit::Failed(error) => Err(error.into()),
+    }
+}
+
+fn options(common: &Common, session: &Session) -> Options {
+    let sort = common.sort.as_deref().map(|sort| match sort.split_once(':') {
+        Some((key, order)) => (key.to_owned(), order == "asc"),
+        None => (sort.to_owned(), false),
+    });
+    Options {
+        source: session.label.clone(),
+        local: session.local,
+        router: common.view != Some(ViewKind::Workstation),
+        filter: common.filter.clone(),
+        sort,
+        leftover: session.leftovers.is_some(),
+        ..Options::default()
+    }
+}
+
+/// Colours and signs that the environment allows.
+fn look() -> Look {
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| env::var(name).ok());
+    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    Look {
+        theme: if colour { Theme::Palette } else { Theme::Monochrome },
+        charset: Charset::of_locale(names.each_ref().map(|name| name.as_deref())),
+    }
+}
+
+/// The keys that change the kernel.
+struct Keys(Repair);
+
+impl Repairs for Keys {
+    fn activate(&mut self) -> Result<String, String> {
+        self.0.activate().map_err(|error| error.to_string())
+    }
+
+    fn remove_leftover(&mut self) -> Result<String, String> {
+        self.0.remove_leftovers().map_err(|error| error.to_string())
+    }
+}

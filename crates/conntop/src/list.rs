@@ -1,0 +1,94 @@
+//! `list`: the table once. It waits until the collector has sent everything and one whole pass over
+//! the kernel's table lies behind it, then prints and ends.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use conntop_proto::flow::BootMillis;
+
+use crate::cli::{Common, ListArgs, Session, open};
+use crate::engine::{Engine, NoticeKind};
+use crate::output::exit::{Failure, LOST};
+use crate::output::rows;
+use crate::source::SourceEvent;
+
+/// How long a table that is complete may be waited for to become fresh and clean: a pass that began
+/// after we asked, without lost events. A collector that paces its passes takes longer.
+const FRESH_TIME: Duration = Duration::from_secs(3);
+/// How long the rates may be waited for beyond their window.
+const SAMPLE_TIME: Duration = Duration::from_secs(60);
+/// Longest pause between two looks at the clock.
+const LOOK: Duration = Duration::from_millis(250);
+/// Window of the rates when they are wanted and nothing is said.
+pub const SAMPLE: Duration = Duration::from_secs(2);
+
+/// Prints the table.
+///
+/// # Errors
+/// Wrong arguments, a source that cannot be opened or is lost, a failing writer.
+pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let query = rows::Query::parse(common)?;
+    let sample = args.sample.or_else(|| query.wants_rates().then_some(SAMPLE));
+    let mut session = open(common)?;
+    session.announce();
+    if let Some(sample) = sample {
+        session.engine.set_window(sample);
+    }
+    settle(&mut session, sample).await?;
+    for notice in session.engine.notices() {
+        eprintln!("conntop: {notice}");
+    }
+    rows::print(&session.engine, &query, args, sample.is_some(), out)?;
+    session.close()
+}
+
+/// Takes in events until the table is complete, and for the rates' window.
+pub(crate) async fn settle(session: &mut Session, sample: Option<Duration>) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut complete_at: Option<Instant> = None;
+    loop {
+        let now = Instant::now();
+        let state = completeness(&session.engine);
+        if state >= Completeness::Complete {
+            let since = *complete_at.get_or_insert(now);
+            let settled = state == Completeness::Fresh || now.duration_since(since) >= FRESH_TIME;
+            let sampled = sample.is_none_or(|sample| {
+                let window = session.engine.mirror().window();
+                window.is_some_and(|w| w.length().mul_f64(1.0 / 0.85) >= sample)
+                    || now.duration_since(begun) >= sample + SAMPLE_TIME
+            });
+            if settled && sampled {
+                return Ok(());
+            }
+        }
+        match session.step(Some(now + LOOK)).await? {
+            Some(SourceEvent::Stale { cause, .. }) => return Err(Failure::new(LOST, cause)),
+            Some(SourceEvent::Ended(end)) => return Err(end.into()),
+            _ => {}
+        }
+    }
+}
+
+/// How much of the table has arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Completeness {
+    /// Not all of it.
+    Partial,
+    /// All of it, as of some pass.
+    Complete,
+    /// All of it, as of a clean pass that began after the connection.
+    Fresh,
+}
+
+/// How much of the table has arrived.
+pub(crate) fn completeness(engine: &Engine) -> Completeness {
+    let position = engine.mirror().position();
+    let pass = &position.pass;
+    if !position.synced || !position.in_step || (pass.finished.is_none() && pass.number <= 1) {
+        return Completeness::Partial;
+    }
+    let asked = engine.hello().map_or(BootMillis(0), |hello| hello.clock.boot);
+    let fresh = pass.finished.is_some() && pass.started >= asked && !pass.dirty;
+    let lossless = engine.notices().iter().all(|notice| notice.kind != NoticeKind::Lost);
+    if fresh && lossless { Completeness::Fresh } else { Completeness::Complete }
+}

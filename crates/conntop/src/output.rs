@@ -1,0 +1,5 @@
+//! What the program prints for other programs, and how it ends.
+
+pub mod exit;
+pub mod json;
+pub mod rows;

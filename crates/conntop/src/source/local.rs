@@ -1,0 +1,75 @@
+//! The collector of this process: the same messages as everywhere, without bytes.
+
+use std::sync::Arc;
+
+use conntop_proto::message::{ServerMessage, Subscribe};
+use conntopd::collector::{CollectorHandle, Subscriber, SubscriberConfig};
+use conntopd::frame::Frame;
+use tokio::sync::mpsc;
+
+use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+
+/// Subscribes to a collector of this process. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When the subscription cannot be served.
+pub fn local(handle: &CollectorHandle, subscribe: Subscribe) -> Result<Source, SourceError> {
+    let config = SubscriberConfig { subscribe, resume: None };
+    let subscriber = handle.subscribe(config).map_err(|error| SourceError {
+        kind: SourceErrorKind::Config,
+        text: format!("subscribe to the collector: {error}"),
+    })?;
+    let (source, events, requests) = Source::pair();
+    tokio::spawn(run(handle.clone(), subscriber, events, requests));
+    Ok(source)
+}
+
+/// A frame of the collector, shared with its other subscribers.
+struct Shared(Arc<Frame>);
+
+impl AsRef<[ServerMessage]> for Shared {
+    fn as_ref(&self) -> &[ServerMessage] {
+        &self.0.messages
+    }
+}
+
+async fn run(
+    handle: CollectorHandle,
+    mut subscriber: Subscriber,
+    events: mpsc::Sender<SourceEvent>,
+    mut requests: mpsc::Receiver<Request>,
+) {
+    let hello = SourceEvent::Connected(Box::new(handle.hello()));
+    if events.send(hello).await.is_err() {
+        return;
+    }
+    // The subscription keeps the collector awake; the handle would keep its threads.
+    drop(handle);
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(Request::Subscribe(subscribe)) => {
+                    if let Err(error) = subscriber.update(&subscribe) {
+                        tracing::warn!("subscribe to the collector: {error}");
+                    }
+                }
+                Some(Request::Focus(ids)) => subscriber.focus(ids),
+                Some(Request::Pause(on)) => subscriber.pause(on),
+                None => return,
+            },
+            frame = subscriber.next() => {
+                let event = match frame {
+                    Some(frame) => SourceEvent::Messages(Messages::new(Shared(frame))),
+                    None => SourceEvent::Ended(SourceEnd::Failed(SourceError {
+                        kind: SourceErrorKind::Other,
+                        text: "the collector has stopped; the log says why".to_owned(),
+                    })),
+                };
+                let last = matches!(event, SourceEvent::Ended(_));
+                if events.send(event).await.is_err() || last {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `watch`: what happens, one JSON object a line.
+//!
+//! Until the first whole pass over the table is done, flows that are merely found are the initial
+//! table, not events. A lost connection is tried again; its time is told on stderr and what was
+//! missed comes out when it is back. Lost events are a line of their own.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::time::Instant;
+
+use conntop_proto::flow::FlowId;
+use conntop_proto::message::{Lost, ServerMessage};
+use serde::Serialize;
+
+use crate::cli::{Common, EventKind, Session, WatchArgs, open};
+use crate::engine::Engine;
+use crate::list::{Completeness, completeness};
+use crate::output::exit::{Failure, LOST, write_failure};
+use crate::output::json::FlowJson;
+use crate::output::rows::Query;
+use crate::source::{SourceEnd, SourceEvent};
+
+/// One line.
+#[derive(Serialize)]
+struct Line<'a> {
+    event: &'static str,
+    /// Microseconds since 1970 by the collector's clock.
+    time: Option<u64>,
+    #[serde(flatten)]
+    flow: FlowJson<'a>,
+}
+
+/// A line about lost events.
+#[derive(Serialize)]
+struct LostLine<'a> {
+    event: &'static str,
+    time: Option<u64>,
+    #[serde(flatten)]
+    lost: &'a Lost,
+}
+
+/// Prints events until the time is over, the reader is gone or the source ends.
+///
+/// # Errors
+/// Wrong arguments, a source that cannot be opened, a failing writer.
+pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let query = Query::parse(common)?;
+    let mut session = open(common)?;
+    session.announce();
+    let deadline = args.time.map(|time| Instant::now() + time);
+    let mut watch = Watch { args, query, initial: true, connected: false, told: HashSet::new() };
+    loop {
+        let Some(event) = session.peek(deadline).await? else { break };
+        match watch.take(&mut session, event, out) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(Halt::Failure(failure)) => return Err(failure),
+            Err(Halt::Write(error)) => {
+                write_failure(&error).map_or(Ok(()), Err)?;
+                break;
+            }
+        }
+    }
+    session.close()
+}
+
+enum Halt {
+    Failure(Failure),
+    Write(std::io::Error),
+}
+
+impl From<std::io::Error> for Halt {
+    fn from(error: std::io::Error) -> Self {
+        Self::Write(error)
+    }
+}
+
+struct Watch<'a> {
+    args: &'a WatchArgs,
+    query: Query,
+    /// Whether flows that are found belong to the table as it was.
+    initial: bool,
+    connected: bool,
+    /// Notices that were said.
+    told: HashSet<String>,
+}
+
+/// What an event brings, as ids.
+#[derive(Default)]
+struct Brought {
+    new: Vec<FlowId>,
+    /// Ended flows that were not known.
+    short: HashSet<FlowId>,
+    changed: Vec<FlowId>,
+    lost: Vec<Lost>,
+    reset: bool,
+}
+
+impl Watch<'_> {
+    /// Whether to go on.
+    fn take(&mut self, session: &mut Session, event: SourceEvent, out: &mut dyn Write) -> Result<bool, Halt> {
+        match &event {
+            SourceEvent::Stale { cause, retry_in } => {
+                if !self.connected {
+                    return Err(Halt::Failure(Failure::new(LOST, cause.clone())));
+                }
+                eprintln!("conntop: {cause}; next attempt in {:.1} s", retry_in.as_secs_f64());
+            }
+            SourceEvent::Ended(SourceEnd::Finished) => return Ok(false),
+            SourceEvent::Ended(end) => return Err(Halt::Failure(end.clone().into())),
+            SourceEvent::Connected(_) => self.connected = true,
+            SourceEvent::Messages(_) => {}
+        }
+        let brought = self.brought(&session.engine, &event);
+        let gone = session.engine.mirror().ledger().ended;
+        session.apply(event).map_err(Halt::Failure)?;
+        let engine = &session.engine;
+        self.initial |= brought.reset;
+        self.print(engine, &brought, engine.mirror().ledger().ended - gone, out)?;
+        if self.initial && completeness(engine) >= Completeness::Complete {
+            self.initial = false;
+            for notice in engine.notices() {
+                if self.told.insert(notice.text.clone()) {
+                    eprintln!("conntop: {notice}");
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn brought(&self, engine: &Engine, event: &SourceEvent) -> Brought {
+        let mut brought = Brought::default();
+        let SourceEvent::Messages(messages) = event else { return brought };
+        let unknown = |id: FlowId| engine.mirror().find(id).is_none();
+        for message in messages.as_slice() {
+            match message {
+                ServerMessage::Delta(delta) => {
+                    brought.new.extend(delta.new.id.iter().filter(|&id| unknown(id)));
+                    brought.short.extend(delta.ended.short.id.iter().filter(|&id| unknown(id)));
+                    if self.args.events.contains(&EventKind::Changed) {
+                        let ids = delta.state.id.iter().chain(delta.traffic.id.iter());
+                        brought.changed.extend(ids.chain(delta.meta.id.iter()));
+                    }
+                }
+                ServerMessage::Lost(lost) => brought.lost.push(*lost),
+                ServerMessage::Reset(_) => brought.reset = true,
+                _ => {}
+            }
+        }
+        brought.changed.sort_unstable();
+        brought.changed.dedup();
+        brought
+    }
+
+    fn print(&self, engine: &Engine, brought: &Brought, gone: u64, out: &mut dyn Write) -> Result<(), Halt> {
+        let wants = |kind| self.args.events.contains(&kind);
+        let now = engine.mirror().position().at;
+        let time = engine.wall_micros(now);
+        let live = |id: &FlowId| engine.mirror().get(*id);
+        for lost in &brought.lost {
+            line(out, &LostLine { event: "lost", time, lost })?;
+        }
+        for flow in brought.new.iter().filter_map(live) {
+            let event = match (self.initial && !flow.born(), self.args.initial) {
+                (true, true) => "initial",
+                (false, _) if wants(EventKind::New) => "new",
+                _ => continue,
+            };
+            if self.query.matches(engine, flow, now) {
+                let rates = engine.mirror().rates(flow);
+                line(out, &Line { event, time, flow: FlowJson::live(engine, flow, rates, now) })?;
+            }
+        }
+        for flow in brought.changed.iter().filter_map(live) {
+            if self.query.matches(engine, flow, now) {
+                let rates = engine.mirror().rates(flow);
+                line(out, &Line { event: "changed", time, flow: FlowJson::live(engine, flow, rates, now) })?;
+            }
+        }
+        let gone = usize::try_from(gone).unwrap_or(usize::MAX);
+        let first = engine.mirror().ended().count().saturating_sub(gone);
+        for ended in engine.mirror().ended().skip(first) {
+            if !self.query.matches_ended(engine, ended, now) {
+                continue;
+            }
+            let short = brought.short.contains(&ended.flow.id()) || brought.new.contains(&ended.flow.id());
+            if short && wants(EventKind::New) {
+                line(out, &Line { event: "new", time, flow: FlowJson::ended(engine, ended) })?;
+            }
+            if wants(EventKind::Ended) {
+                let time = engine.wall_micros(ended.at);
+                line(out, &Line { event: "ended", time, flow: FlowJson::ended(engine, ended) })?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn line(out: &mut dyn Write, value: &impl Serialize) -> Result<(), Halt> {
+    serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
+    Ok(out.write_all(b"\n")?)
+}

@@ -1,7 +1,7 @@
 //! conntop's protocol: what a flow is, the messages between a collector and its clients, their
 //! encoding as newline-delimited JSON, and the JSON Schema of all of it. No I/O, no clock.
 //!
-//! Order of reading: [`tuple`] and [`flow`] are the vocabulary; [`columns`] lays many flows out as
+//! Order of reading: [`mod@tuple`] and [`flow`] are the vocabulary; [`columns`] lays many flows out as
 //! arrays per field and [`delta`] back as rows; [`message`] is what goes over the wire; [`limits`] bounds
 //! it, [`codec`] turns it into bytes and back, and [`text`] makes what it carries harmless.
 #![forbid(unsafe_code)]

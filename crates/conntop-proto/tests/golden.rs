@@ -44,12 +44,42 @@ fn messages_of_a_client() {
     every_kind("client", &schema::client(), messages.iter().map(|(name, _)| *name));
 }
 
+#[test]
+fn documented_messages_decode() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md");
+    let text = std::fs::read_to_string(docs).unwrap();
+    let (mut from_server, mut from_client) = (BTreeSet::new(), BTreeSet::new());
+    for line in text.lines().filter(|l| l.starts_with("{\"")) {
+        let as_server = decode_line::<ServerMessage>(line.as_bytes(), Validate::All);
+        let as_client = decode_line::<ClientMessage>(line.as_bytes(), Validate::All);
+        if let (Err(server), Err(client)) = (&as_server, &as_client) {
+            panic!("{line}\n  from a server: {server}\n  from a client: {client}");
+        }
+        let kind = line.split('"').nth(1).unwrap();
+        if as_server.is_ok() {
+            from_server.insert(kind);
+        }
+        if as_client.is_ok() {
+            from_client.insert(kind);
+        }
+        if let Ok(ServerMessage::Delta(delta)) = as_server {
+            delta.rows().unwrap_or_else(|e| panic!("{line}\n  {e}"));
+        }
+    }
+    assert_eq!(from_server, kinds(&schema::server()), "messages of a server in docs/protocol.md");
+    assert_eq!(from_client, kinds(&schema::client()), "messages of a client in docs/protocol.md");
+}
+
+/// The kinds of messages that a schema knows.
+fn kinds(schema: &serde_json::Value) -> BTreeSet<&str> {
+    let kinds = schema.pointer("/oneOf").and_then(serde_json::Value::as_array).unwrap();
+    kinds.iter().filter_map(|k| k.pointer("/required/0")?.as_str()).collect()
+}
+
 /// Whether there is a golden message of each kind that the schema knows, and no file without one.
 fn every_kind<'a>(side: &str, schema: &serde_json::Value, names: impl Iterator<Item = &'a str> + Clone) {
-    let kinds = schema.pointer("/oneOf").and_then(serde_json::Value::as_array).unwrap();
-    let kinds: BTreeSet<&str> = kinds.iter().filter_map(|k| k.pointer("/required/0")?.as_str()).collect();
     let shown: BTreeSet<&str> = names.clone().map(|name| name.split('-').next().unwrap()).collect();
-    assert_eq!(kinds, shown, "kinds of messages of a {side}");
+    assert_eq!(kinds(schema), shown, "kinds of messages of a {side}");
     let files: BTreeSet<String> = std::fs::read_dir(folder())
         .unwrap()
         .filter_map(|file| file.unwrap().file_name().into_string().ok())

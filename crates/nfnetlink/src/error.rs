@@ -22,7 +22,9 @@ pub enum Error {
         operation: &'static str,
     },
     /// The kernel has no such protocol, subsystem, or table type.
-    #[error("{operation}: not supported by this kernel ({source}); is the module loaded?")]
+    #[error(
+        "{operation}: not supported by this kernel ({source}); is nf_conntrack_netlink or nf_tables loaded?"
+    )]
     Unsupported {
         /// What was tried.
         operation: &'static str,
@@ -82,6 +84,15 @@ impl Error {
                 Error::Unsupported { operation, source }
             }
             _ => Error::Kernel { operation, source },
+        }
+    }
+
+    /// From the positive errno of the answer to a request that has nothing in it that could be
+    /// wrong: EINVAL then means that nobody in the kernel serves such requests.
+    pub(crate) fn from_raw_bare(operation: &'static str, errno: i32) -> Self {
+        match Errno::from_raw_os_error(errno) {
+            Errno::INVAL => Error::Unsupported { operation, source: Errno::INVAL.into() },
+            errno => Error::new(operation, errno),
         }
     }
 

@@ -64,7 +64,8 @@ impl RequestSocket {
         self.ready()?;
         self.requests.clear();
         let seq = self.requests.dump(filter);
-        self.begin_dump(seq, DUMP)
+        let bare = *filter == DumpFilter::default();
+        self.begin_dump(seq, DUMP, bare)
     }
 
     /// Sends the requests, asks for an acknowledgement of the last one, and hands on each
@@ -136,7 +137,7 @@ impl RequestSocket {
             for (header, payload) in Frames::new(answer).flatten() {
                 match item(header, payload) {
                     Ok(Item::TableStats(stats)) => found = Ok(stats),
-                    Ok(Item::Error { errno }) => found = Err(Error::from_raw(STATS, errno)),
+                    Ok(Item::Error { errno }) => found = Err(Error::from_raw_bare(STATS, errno)),
                     Err(source) => found = Err(Error::Malformed { operation: STATS, source }),
                     Ok(_) => {}
                 }
@@ -154,7 +155,7 @@ impl RequestSocket {
         self.ready()?;
         self.requests.clear();
         let seq = self.requests.stats_cpu();
-        let mut dump = self.begin_dump(seq, STATS)?;
+        let mut dump = self.begin_dump(seq, STATS, true)?;
         let mut buffer = vec![0; Self::CHUNK];
         let mut all = Vec::new();
         while let Some(chunk) = dump.next_chunk(&mut buffer)? {
@@ -172,10 +173,10 @@ impl RequestSocket {
         Ok(all)
     }
 
-    fn begin_dump(&mut self, seq: u32, operation: &'static str) -> Result<Dump<'_>> {
+    fn begin_dump(&mut self, seq: u32, operation: &'static str, bare: bool) -> Result<Dump<'_>> {
         self.socket.send(self.requests.as_bytes(), operation)?;
         self.unfinished = true;
-        Ok(Dump { owner: self, seq, operation, interrupted: false, ended: false })
+        Ok(Dump { owner: self, seq, operation, bare, interrupted: false, ended: false })
     }
 
     /// A new socket if an old answer may still come from this one.
@@ -210,6 +211,8 @@ pub struct Dump<'s> {
     owner: &'s mut RequestSocket,
     seq: u32,
     operation: &'static str,
+    /// The request had no attributes.
+    bare: bool,
     interrupted: bool,
     ended: bool,
 }
@@ -239,8 +242,10 @@ impl Dump<'_> {
                     Item::Done { error: errno } | Item::Error { errno } => errno,
                     _ => 0,
                 };
-                if errno != 0 {
-                    return Err(Error::from_raw(self.operation, errno));
+                match errno {
+                    0 => {}
+                    errno if self.bare => return Err(Error::from_raw_bare(self.operation, errno)),
+                    errno => return Err(Error::from_raw(self.operation, errno)),
                 }
             }
         }

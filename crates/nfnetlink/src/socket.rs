@@ -84,7 +84,7 @@ impl Socket {
         buffer.get(..length).ok_or(Error::TooLong { operation, buffer: size })
     }
 
-    /// Sends one dump request and hands on each message of the answer.
+    /// Sends one dump request without attributes and hands on each message of the answer.
     pub(crate) fn dump(
         &self,
         request: &[u8],
@@ -103,7 +103,7 @@ impl Socket {
                     NLMSG_DONE | NLMSG_ERROR => {
                         return match errno(payload, "end of dump").unwrap_or(0) {
                             0 => Ok(()),
-                            errno => Err(Error::from_raw(operation, errno)),
+                            errno => Err(Error::from_raw_bare(operation, errno)),
                         };
                     }
                     _ => each(header, payload).map_err(malformed)?,

@@ -55,57 +55,75 @@ enum Within {
 impl Scan {
     /// Goes on with these bytes; the error comes with the index of the byte that breaks a limit.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(), (ScanError, usize)> {
-        for (at, &byte) in bytes.iter().enumerate() {
-            self.byte(byte).map_err(|error| (error, at))?;
+        let mut at = 0;
+        while let Some(rest @ [byte, ..]) = bytes.get(at..) {
+            let taken = match self.within {
+                Within::Structure => self.structure(*byte).map(|()| 1).map_err(|e| (e, 0)),
+                Within::Number { value } => self.number(value, rest),
+                Within::String { len } => self.string(len, rest),
+                Within::Escape { len } => self.escape(len, *byte).map(|()| 1).map_err(|e| (e, 0)),
+            };
+            at += taken.map_err(|(error, n)| (error, at + n))?;
         }
         Ok(())
     }
 
-    fn byte(&mut self, byte: u8) -> Result<(), ScanError> {
-        if byte == 0 {
-            return Err(ScanError::Nul);
-        }
-        match self.within {
-            Within::Structure => self.structure(byte),
-            Within::String { len } => {
-                self.within = match byte {
-                    b'"' => Within::Structure,
-                    _ if len >= MAX_STRING => return Err(ScanError::String),
-                    b'\\' => Within::Escape { len: len + 1 },
-                    _ => Within::String { len: len + 1 },
-                };
-                Ok(())
+    /// Takes the digits at the beginning of `rest`.
+    fn number(&mut self, mut value: u64, rest: &[u8]) -> Result<usize, (ScanError, usize)> {
+        for (n, &byte) in rest.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => {
+                    // `value` is at most 2^53-1: ten times that and nine more still fit.
+                    value = value * 10 + u64::from(byte - b'0');
+                    if value > MAX_SAFE_INTEGER {
+                        return Err((ScanError::Range, n));
+                    }
+                }
+                b'.' | b'e' | b'E' | b'+' | b'-' => return Err((ScanError::Integer, n)),
+                _ => {
+                    self.within = Within::Structure;
+                    return Ok(n);
+                }
             }
-            Within::Escape { len } if len >= MAX_STRING => Err(ScanError::String),
-            Within::Escape { len } => {
+        }
+        self.within = Within::Number { value };
+        Ok(rest.len())
+    }
+
+    /// Takes the characters at the beginning of `rest`, `len` having been taken before.
+    fn string(&mut self, len: usize, rest: &[u8]) -> Result<usize, (ScanError, usize)> {
+        let room = MAX_STRING - len;
+        let stop = rest.iter().take(room + 1).position(|b| matches!(b, b'"' | b'\\' | 0));
+        let n = stop.unwrap_or(rest.len().min(room + 1));
+        match stop.and_then(|n| rest.get(n)) {
+            Some(b'"') => self.within = Within::Structure,
+            Some(0) => return Err((ScanError::Nul, n)),
+            _ if n >= room + usize::from(stop.is_none()) => return Err((ScanError::String, room)),
+            Some(_) => self.within = Within::Escape { len: len + n + 1 },
+            None => {
+                self.within = Within::String { len: len + n };
+                return Ok(n);
+            }
+        }
+        Ok(n + 1)
+    }
+
+    fn escape(&mut self, len: usize, byte: u8) -> Result<(), ScanError> {
+        match byte {
+            0 => Err(ScanError::Nul),
+            _ if len >= MAX_STRING => Err(ScanError::String),
+            _ => {
                 self.within = Within::String { len: len + 1 };
                 Ok(())
             }
-            Within::Number { value } => match byte {
-                b'0'..=b'9' => self.digit(value, byte),
-                b'.' | b'e' | b'E' | b'+' | b'-' => Err(ScanError::Integer),
-                _ => {
-                    self.within = Within::Structure;
-                    self.structure(byte)
-                }
-            },
         }
-    }
-
-    fn digit(&mut self, value: u64, digit: u8) -> Result<(), ScanError> {
-        // `value` is at most 2^53-1: ten times that and nine more still fit.
-        let value = value * 10 + u64::from(digit - b'0');
-        if value > MAX_SAFE_INTEGER {
-            return Err(ScanError::Range);
-        }
-        self.within = Within::Number { value };
-        Ok(())
     }
 
     fn structure(&mut self, byte: u8) -> Result<(), ScanError> {
         match byte {
+            0 => return Err(ScanError::Nul),
             b'"' => self.within = Within::String { len: 0 },
-            b'0'..=b'9' => self.digit(0, byte)?,
+            b'0'..=b'9' => self.within = Within::Number { value: u64::from(byte - b'0') },
             b'-' | b'+' | b'.' => return Err(ScanError::Integer),
             b'[' | b'{' => {
                 let commas = self.commas.get_mut(self.depth).ok_or(ScanError::Depth)?;

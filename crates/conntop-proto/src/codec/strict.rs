@@ -15,6 +15,15 @@ use serde::forward_to_deserialize_any;
 /// The wrapper, around a deserializer, a visitor, an access or a seed.
 pub(super) struct Strict<T>(pub(super) T);
 
+/// Values that hold no others need no wrapper; most of a delta are such.
+macro_rules! scalars {
+    ($($name:ident)*) => {$(
+        fn $name<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$name(visitor)
+        }
+    )*};
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;
 
@@ -52,9 +61,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         self.0.deserialize_any(Variants(visitor))
     }
 
+    scalars! {
+        deserialize_bool deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_str deserialize_string deserialize_identifier
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct seq tuple tuple_struct map identifier ignored_any
+        i8 i16 i32 i64 i128 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple tuple_struct
+        map ignored_any
     }
 }
 

@@ -67,9 +67,7 @@ impl Activation {
         claim(&mut socket, &table)?;
         let mut activation = Activation { socket, table, switched: Vec::new(), ended: false };
         // From here on a failure drops the activation, which undoes what was done.
-        for &switch in switches.iter().filter(|switch| switch.get() == Some(false)) {
-            activation.switch_on(switch)?;
-        }
+        activation.switch_on(switches)?;
         let mut batch = Batch::new();
         batch.add_chain(&activation.table, "track");
         batch.add_tracking_rule(
@@ -78,6 +76,9 @@ impl Activation {
             "conntop: makes the kernel track; meets no packet",
         );
         activation.socket.commit(&mut batch, ACTIVATE)?;
+        // Before, so that the first flow is counted; and again, because the sysctls may not have
+        // been there before the rule made the kernel load the module.
+        activation.switch_on(switches)?;
         Ok(activation)
     }
 
@@ -101,17 +102,23 @@ impl Activation {
         self.undo()
     }
 
-    fn switch_on(&mut self, switch: Switch) -> Result<()> {
-        let marker = marker(switch);
-        let mut batch = Batch::new();
-        batch.add_table(&marker, false, "conntop switched this sysctl on, and will switch it off");
-        match self.socket.commit(&mut batch, ACTIVATE) {
-            // Another conntop has just done the same.
-            Err(error) if error.errno() == Some(libc::EEXIST) => {}
-            result => result?,
+    fn switch_on(&mut self, switches: &[Switch]) -> Result<()> {
+        const SWITCH: &str = "switching a sysctl on";
+        for &switch in switches.iter().filter(|switch| switch.get() == Some(false)) {
+            let mut batch = Batch::new();
+            batch.add_table(
+                &marker(switch),
+                false,
+                "conntop switched this sysctl on, and will switch it off",
+            );
+            match self.socket.commit(&mut batch, ACTIVATE) {
+                // Another conntop has just done the same.
+                Err(error) if error.errno() == Some(libc::EEXIST) => {}
+                result => result?,
+            }
+            switch.set(true).map_err(|source| Error::Kernel { operation: SWITCH, source })?;
+            self.switched.push(switch);
         }
-        switch.set(true).map_err(|source| Error::Kernel { operation: "switching a sysctl on", source })?;
-        self.switched.push(switch);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use nfnetlink::ct::CtMessage;
-use nfnetlink::{Read, messages};
+use nfnetlink::{Item, Read, messages};
 
 const CHUNK: usize = 32 * 1024;
 const ROUNDS: u32 = 2_000;
@@ -31,7 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
             }
         }
-        println!("{name}: {:?} per message of {} bytes", begin.elapsed() / count, message.len());
+        let in_place = begin.elapsed() / count;
+        let begin = Instant::now();
+        for _ in 0..ROUNDS {
+            for message in messages(black_box(&chunk)) {
+                if let Item::Entry(flow) = message?.item {
+                    black_box(&flow);
+                }
+            }
+        }
+        let as_items = begin.elapsed() / count;
+        println!("{name}, {} bytes: {in_place:?} in place, {as_items:?} as items", message.len());
     }
     Ok(())
 }

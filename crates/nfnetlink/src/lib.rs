@@ -14,6 +14,26 @@
 //! - Bytes from outside never panic; a malformed message is one error value that names the
 //!   attribute, and the messages after it are read all the same.
 //! - This is the only crate of the workspace with `unsafe`, and only where `rustix` has no call.
+//!
+//! ```no_run
+//! use nfnetlink::ct::{CtMessage, DumpFilter};
+//! use nfnetlink::{Read, RequestSocket, messages};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = RequestSocket::open()?;
+//! let mut dump = socket.dump(&DumpFilter::default())?;
+//! let mut buffer = vec![0; RequestSocket::CHUNK];
+//! while let Some(chunk) = dump.next_chunk(&mut buffer)? {
+//!     let (mut all, mut flow) = (messages(chunk), CtMessage::default());
+//!     while let Some(read) = all.next_into(&mut flow) {
+//!         if matches!(read, Ok((_, Read::Entry))) {
+//!             println!("{:?} {:?}", flow.orig, flow.counters_orig);
+//!         }
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod ct;
 mod error;

@@ -149,7 +149,8 @@ fn pick<T>(from: &[T], seed: u64) -> Option<&T> {
 }
 
 fn flow(number: u64, tick: u64) -> Live {
-    let kind = pick(KINDS, number).unwrap_or(IDLE);
+    let forwarded = number % 11 == 5 && number % 7 != 3;
+    let kind = if forwarded { KINDS.first() } else { pick(KINDS, number) }.unwrap_or(IDLE);
     let (orig, reply, nat) = tuples(number, kind);
     let share = 1 + mix(number ^ 0x77) % 97;
     let pace = (kind.pace.0 * share / 40, kind.pace.1 * share / 40);

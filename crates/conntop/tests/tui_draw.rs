@@ -55,7 +55,11 @@ fn screens(text: &str) -> Vec<Screen> {
         filter: None,
         table,
         layer: None,
-        footer: Footer { context: Context::Flows, state: Span::new("live", Role::Label) },
+        footer: Footer {
+            context: Context::Flows,
+            order: Span::new(text, Role::Label),
+            state: Span::new("live", Role::Label),
+        },
     };
     let with_filter = |cursor, error| Screen {
         filter: Some(FilterLine {

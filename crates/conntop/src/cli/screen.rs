@@ -5,19 +5,22 @@ use std::env;
 use crossterm::terminal;
 
 use super::{Cli, Common, Session, ViewKind, open};
-use crate::activate::Repair;
-use crate::output::exit::{FAILURE, Failure};
+use crate::activate::{Leftovers, Repair};
+use crate::columns::{self, Preset};
+use crate::output::exit::{FAILURE, Failure, USAGE};
+use crate::sort::Sort;
 use crate::tui::app::{App, Options};
 use crate::tui::draw::Look;
 use crate::tui::glyphs::Charset;
 use crate::tui::run::{Exit, Repairs, run as run_app};
 use crate::tui::theme::Theme;
+use crate::tui::zone::Zone;
 
 /// Runs the screen until somebody quits.
 pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     let session = open(common)?;
-    let options = options(common, &session);
+    let options = options(common, &session)?;
     let Session { source, engine, active, .. } = session;
     let mut repair = Keys(Repair::new(super::open::netns(common), active));
     let size = terminal::size().unwrap_or((80, 24));
@@ -30,20 +33,28 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-fn options(common: &Common, session: &Session) -> Options {
-    let sort = common.sort.as_deref().map(|sort| match sort.split_once(':') {
-        Some((key, order)) => (key.to_owned(), order == "asc"),
-        None => (sort.to_owned(), false),
-    });
-    Options {
+fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
+    let sort = common.sort.as_deref().map(Sort::parse).transpose().map_err(|error| usage(&error))?;
+    let columns = columns::parse_list(&common.columns.join(",")).map_err(|error| usage(&error))?;
+    let preset = match common.view {
+        Some(ViewKind::Workstation) => Preset::Workstation,
+        _ => Preset::Router,
+    };
+    Ok(Options {
         source: session.label.clone(),
         local: session.local,
-        router: common.view != Some(ViewKind::Workstation),
+        preset,
+        columns,
         filter: common.filter.clone(),
         sort,
-        leftover: session.leftovers.is_some(),
+        leftover: session.leftovers.as_ref().map(Leftovers::text),
+        zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()
-    }
+    })
+}
+
+fn usage(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(USAGE, error.to_string())
 }
 
 /// Colours and signs that the environment allows.

@@ -21,17 +21,20 @@ use ratatui::layout::Rect;
 use self::cursor::{Cursor, Ranks};
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
-use self::listing::{Ask, Layout, Listing, Sort};
+use self::listing::{Ask, Listing};
 use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
 use super::draw::Areas;
-use super::format::RateUnit;
-use super::screen::{Order, Screen};
+use super::screen::Screen;
 use super::zone::Zone;
+use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::engine::{Connection, Engine};
 use crate::mirror::MirrorError;
+use crate::sort::Sort;
 use crate::source::SourceEvent;
+use crate::units::RateUnit;
+use crate::view::Now;
 
 /// Windows of the rates, in seconds; `w` takes the next.
 pub const WINDOWS: [u64; 3] = [2, 10, 40];
@@ -39,39 +42,26 @@ pub const WINDOWS: [u64; 3] = [2, 10, 40];
 const HOLD: Duration = Duration::from_millis(1500);
 
 /// What the application is told when it begins.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Where the flows come from, for the header: `conntrack`, `replay flows.ndjson`.
     pub source: String,
     /// Whether the collector runs in this process, so that its kernel can be changed from here.
     pub local: bool,
-    /// Default columns of a router, or of a workstation.
-    pub router: bool,
-    /// Whether rates are in bytes.
-    pub bytes: bool,
+    /// Whose default columns.
+    pub preset: Preset,
+    /// Chosen columns; empty means the default ones.
+    pub columns: Vec<&'static Column>,
+    /// Unit of rates.
+    pub unit: RateUnit,
     /// Filter to begin with.
     pub filter: Option<String>,
-    /// Column key to sort by, and whether the smallest comes first.
-    pub sort: Option<(String, bool)>,
-    /// Whether an earlier run left something in the kernel.
-    pub leftover: bool,
+    /// Order to begin with.
+    pub sort: Option<Sort>,
+    /// What an earlier run left in the kernel, for people.
+    pub leftover: Option<String>,
     /// Time zone of the person at the terminal.
     pub zone: Zone,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            source: String::new(),
-            local: false,
-            router: true,
-            bytes: false,
-            filter: None,
-            sort: None,
-            leftover: false,
-            zone: Zone::default(),
-        }
-    }
 }
 
 /// The application.
@@ -84,7 +74,7 @@ pub struct App {
     filtering: Filtering,
     layers: Vec<Open>,
     sort: Sort,
-    layout: Layout,
+    preset: Preset,
     hide_local: bool,
     unit: RateUnit,
     window: usize,
@@ -102,18 +92,11 @@ impl App {
     /// An application that has heard nothing yet, on a screen of that size (columns, lines).
     #[must_use]
     pub fn new(engine: Engine, options: Options, size: (u16, u16)) -> Self {
-        let mut sort = Listing::default_sort();
-        if let Some((key, ascending)) = &options.sort
-            && let Some(column) = Listing::sortable().iter().find(|c| c.key == key)
-        {
-            let order = if *ascending { Order::Ascending } else { Order::Descending };
-            sort = Sort { column: column.key, order };
-        }
         let mut filtering = Filtering::default();
         if let Some(filter) = &options.filter {
             filtering.begin_with(filter);
         }
-        let layers = if options.leftover { vec![Open::Question(Question::Leftover)] } else { vec![] };
+        let layers = options.leftover.iter().map(|_| Open::Question(Question::Leftover)).collect();
         Self {
             engine,
             listing: Listing::default(),
@@ -121,10 +104,10 @@ impl App {
             cursor: Cursor::default(),
             filtering,
             layers,
-            sort,
-            layout: if options.router { Layout::Router } else { Layout::Workstation },
+            sort: options.sort.unwrap_or_else(default_sort),
+            preset: options.preset,
             hide_local: false,
-            unit: if options.bytes { RateUnit::Bytes } else { RateUnit::Bits },
+            unit: options.unit,
             window: 0,
             paused: None,
             frozen: false,
@@ -240,10 +223,11 @@ impl App {
             }
             Action::HideLocal => self.hide_local = !self.hide_local,
             Action::Layout => {
-                self.layout = match self.layout {
-                    Layout::Router => Layout::Workstation,
-                    Layout::Workstation => Layout::Router,
+                self.preset = match self.preset {
+                    Preset::Router => Preset::Workstation,
+                    Preset::Workstation => Preset::Router,
                 };
+                self.options.columns.clear();
             }
             Action::Activate => self.layers.push(self.activation()),
             Action::Edit(edit) => self.edit(&edit),
@@ -260,22 +244,26 @@ impl App {
         if !hold {
             self.hold_until = None;
         }
-        let ask = self.ask();
-        self.listing.refresh(&self.engine, &ask, hold || self.frozen);
+        let ask = self.ask(now, hold || self.frozen);
+        self.listing.refresh(&self.engine, &ask);
         let height = usize::from(self.areas().body.height);
         self.cursor.follow(&self.listing, height);
         self.keep_details();
         self.screen = self.compose(&ask, self.paused.unwrap_or(now));
     }
 
-    fn ask(&self) -> Ask {
+    fn ask(&self, now: Instant, hold: bool) -> Ask {
+        let boot = self.engine.collector_time(self.paused.unwrap_or(now));
         Ask {
             filter: self.filtering.filter().cloned(),
             sort: self.sort,
-            layout: self.layout,
+            preset: self.preset,
+            columns: self.options.columns.clone(),
             hide_local: self.hide_local,
             unit: self.unit,
             width: self.size.0,
+            hold,
+            now: Now { boot, wall: self.engine.wall_micros(boot) },
         }
     }
 
@@ -313,34 +301,23 @@ impl App {
     }
 
     fn sort_beside(&mut self, step: isize) {
-        let columns = self.listing.columns(&self.ask());
-        let sortable = Listing::sortable();
-        let keys: Vec<&'static str> = columns
-            .iter()
-            .map(|column| column.key)
-            .filter(|key| sortable.iter().any(|s| s.key == *key))
-            .collect();
-        let here = keys.iter().position(|key| *key == self.sort.column);
-        let last = keys.len().saturating_sub(1);
-        let to = match here {
-            Some(at) => at.saturating_add_signed(step).min(last),
-            None => 0,
-        };
-        if let Some(key) = keys.get(to).filter(|_| here != Some(to)) {
-            self.sort_by(key);
+        let columns = &self.screen.table.columns;
+        let here = columns.iter().position(|column| column.key == self.sort.column.key);
+        let last = columns.len().saturating_sub(1);
+        let to = here.map_or(0, |at| at.saturating_add_signed(step).min(last));
+        let key = columns.get(to).filter(|_| here != Some(to)).map(|column| column.key);
+        if let Some(column) = key.and_then(|key| columns::find(key).ok()) {
+            self.sort_by(column);
         }
     }
 
-    fn sort_by(&mut self, key: &'static str) {
-        self.sort = Sort { column: key, order: Listing::natural_order(key) };
+    fn sort_by(&mut self, column: &'static Column) {
+        self.sort = Sort::by(column);
         self.resort();
     }
 
     fn invert(&mut self) {
-        self.sort.order = match self.sort.order {
-            Order::Ascending => Order::Descending,
-            Order::Descending => Order::Ascending,
-        };
+        self.sort.order = self.sort.order.inverse();
         self.resort();
     }
 
@@ -355,4 +332,11 @@ impl App {
         let seconds = WINDOWS.get(self.window).copied().unwrap_or(2);
         self.engine.set_window(Duration::from_secs(seconds));
     }
+}
+
+/// Those who transfer most at the moment first.
+fn default_sort() -> Sort {
+    #[expect(clippy::indexing_slicing, reason = "the table of columns is never empty")]
+    let fallback = &COLUMNS[0];
+    Sort::by(columns::find("rate").unwrap_or(fallback))
 }

@@ -273,7 +273,10 @@ fn skip(text: &str, columns: usize) -> String {
 }
 
 fn footer(canvas: &mut Canvas<'_>, line: Rect, footer: &Footer) {
-    let mut items = vec![Item::new(vec![footer.state.clone()], u8::MAX, Side::Right)];
+    let mut items = vec![
+        Item::new(vec![footer.order.clone()], 245, Side::Right),
+        Item::new(vec![footer.state.clone()], u8::MAX, Side::Right),
+    ];
     for (rank, (key, word)) in (0u8..).zip(bindings::footer(footer.context)) {
         let quits = word == "Quit" || word == "Close";
         let rank = if quits { 250 } else { 200u8.saturating_sub(rank) };

@@ -1,15 +1,7 @@
 //! Numbers of the header and of the details. Widths seldom change, so that nothing beside them
 //! moves.
 
-/// Unit of rates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RateUnit {
-    /// Bits per second.
-    #[default]
-    Bits,
-    /// Bytes per second.
-    Bytes,
-}
+use crate::units::RateUnit;
 
 const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
 

@@ -188,12 +188,14 @@ pub enum Layer {
 pub struct Footer {
     /// Whose keys are shown.
     pub context: Context,
+    /// What the rows are sorted by, unless a heading says it.
+    pub order: Span,
     /// One state word: live, order frozen, paused.
     pub state: Span,
 }
 
 impl Default for Footer {
     fn default() -> Self {
-        Self { context: Context::Flows, state: Span::default() }
+        Self { context: Context::Flows, order: Span::default(), state: Span::default() }
     }
 }

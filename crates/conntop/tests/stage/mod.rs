@@ -33,7 +33,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(columns: u16, lines: u16) -> Self {
-        let options = Options { source: "replay".into(), local: true, router: true, ..Options::default() };
+        let options = Options { source: "replay".into(), local: true, ..Options::default() };
         let mut stage = Self {
             app: App::new(Engine::default(), options, (columns, lines)),
             charset: charset::Unicode,

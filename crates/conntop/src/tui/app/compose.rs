@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use super::App;
 use super::help;
 use super::layers::{Open, Question};
-use super::listing::{Ask, Listing};
+use super::listing::{Ask, direction, headings, sortable};
 use crate::engine::Connection;
+use crate::sort::{Order, Sort};
 use crate::source::SourceEnd;
 use crate::tui::details::{self, Subject};
 use crate::tui::format::{self, grouped};
-use crate::tui::screen::{FilterLine, Footer, Header, Layer, Order, Screen, Span, Spans, Table};
+use crate::tui::glyphs::{ASCENDING, DESCENDING};
+use crate::tui::screen::{FilterLine, Footer, Header, Layer, Screen, Span, Spans, Table};
 use crate::tui::theme::Role;
 
 /// Rounds to the nearest second.
@@ -23,7 +25,7 @@ impl App {
             filter: self.filter_line(),
             table: self.table(ask, now),
             layer: self.layer(now),
-            footer: Footer { context: self.context(), state: self.state_word() },
+            footer: Footer { context: self.context(), order: self.order_word(ask), state: self.state_word() },
         }
     }
 
@@ -126,7 +128,20 @@ impl App {
             })
             .collect::<Vec<_>>();
         let empty = if rows.is_empty() { self.emptiness(now) } else { Vec::new() };
-        Table { columns: self.listing.columns(ask), rows, empty }
+        Table { columns: headings(ask), rows, empty }
+    }
+
+    /// The column that is sorted by, when it is not on the screen.
+    fn order_word(&self, ask: &Ask) -> Span {
+        let Sort { column, order } = self.sort;
+        if headings(ask).iter().any(|heading| heading.sorted.is_some()) {
+            return Span::default();
+        }
+        let sign = match order {
+            Order::Ascending => ASCENDING,
+            Order::Descending => DESCENDING,
+        };
+        Span::new(format!("by {}{sign}", column.key), Role::Label)
     }
 
     fn state_word(&self) -> Span {
@@ -167,7 +182,7 @@ impl App {
                     now: self.engine.collector_time(now),
                     boot_wall_ms: self.engine.wall_micros(Default::default()).map(|us| us / 1000),
                     rates: rates.map(|r| (rate(r.orig), rate(r.reply))),
-                    direction: self.listing.direction(row),
+                    direction: Some(direction(&self.engine, row)),
                     ended: *end,
                     zone: &self.options.zone,
                 };
@@ -182,20 +197,20 @@ impl App {
                 scrolled(help::lines(search.text()), *top, title)
             }
             Open::Sort { at } => {
-                let items = Listing::sortable()
+                let items = sortable()
                     .iter()
                     .map(|c| {
-                        let mark = match (c.key == self.sort.column, self.sort.order) {
+                        let mark = match (c.key == self.sort.column.key, self.sort.order) {
                             (false, _) => " ",
-                            (true, Order::Ascending) => crate::tui::glyphs::ASCENDING,
-                            (true, Order::Descending) => crate::tui::glyphs::DESCENDING,
+                            (true, Order::Ascending) => ASCENDING,
+                            (true, Order::Descending) => DESCENDING,
                         };
-                        format!("{mark} {:<12} {}", c.heading, c.help)
+                        format!("{mark} {:<12} {}", c.header, c.help)
                     })
                     .collect();
                 Layer::Menu { title: "Sort by".to_owned(), items, at: *at }
             }
-            Open::Question(question) => ask_for(*question),
+            Open::Question(question) => ask_for(*question, self.options.leftover.as_deref()),
             Open::Notice { title, text } => {
                 let close = vec![Span::new("Enter", Role::Key), Span::new(" closes", Role::Text)];
                 let text = vec![vec![Span::new(text.clone(), Role::Text)], Vec::new(), close];
@@ -205,7 +220,7 @@ impl App {
     }
 }
 
-fn ask_for(question: Question) -> Layer {
+fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
     let (title, paragraphs): (&str, &[&str]) = match question {
         Question::Activate => (
             "Activate tracking",
@@ -220,8 +235,7 @@ fn ask_for(question: Question) -> Layer {
         Question::Leftover => (
             "Left over from an earlier run",
             &[
-                "An earlier conntop ended without undoing what it activated: its nftables table is \
-                 still in the kernel of this network namespace.",
+                leftover.unwrap_or("An earlier conntop has left what it activated."),
                 "It does no harm. Removing it restores what was before.",
             ],
         ),

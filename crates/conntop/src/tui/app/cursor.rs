@@ -1,8 +1,9 @@
 //! Which row is selected and which rows are in view. Pure; rows are named by the flow, and ranks are
 //! only used to move.
 //!
-//! Nothing is selected until somebody moves: then the first rows stay in view whatever they are. A
-//! selected flow keeps its line of the screen when the order changes around it.
+//! Nothing is selected until somebody moves: then the first rows stay in view whatever they are. So
+//! they do while a selected flow is among them; further down, it keeps its line of the screen when
+//! the order changes around it.
 
 use conntop_proto::flow::FlowId;
 
@@ -88,7 +89,9 @@ impl Cursor {
         match rows.rank_of(id) {
             Some(rank) => {
                 self.rank = rank;
-                self.top = rank.saturating_sub(line);
+                if self.top > 0 {
+                    self.top = rank.saturating_sub(line);
+                }
             }
             None => {
                 self.rank = self.rank.min(rows.count().saturating_sub(1));

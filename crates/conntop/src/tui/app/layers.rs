@@ -3,7 +3,7 @@
 use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow};
 
 use super::App;
-use super::listing::Listing;
+use super::listing::sortable;
 use crate::tui::action::{Edit, Effect, Motion};
 use crate::tui::bindings::Context;
 use crate::tui::prompt::Prompt;
@@ -103,7 +103,7 @@ impl App {
     }
 
     pub(super) fn open_sort(&mut self) {
-        let at = Listing::sortable().iter().position(|c| c.key == self.sort.column).unwrap_or(0);
+        let at = sortable().iter().position(|c| c.key == self.sort.column.key).unwrap_or(0);
         self.layers.push(Open::Sort { at });
     }
 
@@ -133,7 +133,7 @@ impl App {
     /// Moves in what is on top; false when the rows are.
     pub(super) fn step_layer(&mut self, motion: Motion) -> bool {
         let page = self.areas().text_lines().max(1);
-        let choices = Listing::sortable().len();
+        let choices = sortable().len();
         let lines = self.text_len();
         match self.layers.last_mut() {
             None => return false,
@@ -167,11 +167,9 @@ impl App {
             Some(Open::Sort { at }) => {
                 let at = *at;
                 self.layers.pop();
-                let sortable = Listing::sortable();
-                let chosen = sortable.get(at).map(|c| c.key);
-                match chosen {
-                    Some(key) if key == self.sort.column => self.invert(),
-                    Some(key) => self.sort_by(key),
+                match sortable().get(at) {
+                    Some(column) if column.key == self.sort.column.key => self.invert(),
+                    Some(column) => self.sort_by(column),
                     None => {}
                 }
             }

@@ -1,36 +1,54 @@
-//! Stand-in until the view lands.
+//! The rows of the screen: columns, order and cells, out of the engine by way of the view.
 
-use conntop_proto::flow::FlowId;
+use std::collections::HashSet;
+
+use conntop_proto::flow::{FlowId, FlowRow};
 
 use super::cursor::Ranks;
+use crate::columns::{self, COLUMNS, Cell, Column, Layout, Placed, Preset};
 use crate::engine::Engine;
-use crate::tui::format::RateUnit;
-use crate::tui::screen::{Align, Caret, Column, Order, Row, Span};
+use crate::orient::Dir;
+use crate::sort::{Order, Sort, SortKey};
+use crate::tui::screen::{Align, Caret, Column as Heading, Order as Mark, Row, Span};
 use crate::tui::theme::Role;
+use crate::units::RateUnit;
+use crate::view::{FlowView, Now, Source};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Layout {
-    #[default]
-    Router,
-    Workstation,
-}
+/// How long a flow counts as new, milliseconds: two ticks, so that nobody misses it.
+const NEW: u64 = 2_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sort {
-    pub(crate) column: &'static str,
-    pub(crate) order: Order,
-}
-
+/// What rows are asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
     pub(crate) filter: Option<Filter>,
     pub(crate) sort: Sort,
-    pub(crate) layout: Layout,
+    pub(crate) preset: Preset,
+    /// Chosen columns; empty means the default ones of the preset.
+    pub(crate) columns: Vec<&'static Column>,
     pub(crate) hide_local: bool,
     pub(crate) unit: RateUnit,
     pub(crate) width: u16,
+    /// Whether rows stay where they are.
+    pub(crate) hold: bool,
+    pub(crate) now: Now,
 }
 
+impl Ask {
+    /// Columns that fit the terminal.
+    pub(crate) fn layout(&self) -> Layout {
+        if self.columns.is_empty() {
+            Layout::preset(self.preset, self.width)
+        } else {
+            Layout::of(&self.columns, self.width)
+        }
+    }
+
+    fn source<'a>(&self, engine: &'a Engine) -> Source<'a> {
+        Source { mirror: engine.mirror(), nets: engine.local_nets(), now: self.now }
+    }
+}
+
+/// A filter that could be read.
 #[derive(Clone, Debug)]
 pub(crate) struct Filter(String);
 
@@ -41,8 +59,13 @@ impl Filter {
             None => Ok(Self(text.to_owned())),
         }
     }
+
+    fn matches(&self, view: &FlowView<'_>) -> bool {
+        COLUMNS.iter().any(|c| c.cell(view, 60, columns::Look::default()).text.contains(&self.0))
+    }
 }
 
+/// What the rows sum up to, without ended flows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) shown: usize,
@@ -54,102 +77,124 @@ pub(crate) struct Totals {
 #[derive(Default)]
 pub(crate) struct Listing {
     order: Vec<FlowId>,
-}
-
-pub(crate) struct Sortable {
-    pub(crate) key: &'static str,
-    pub(crate) heading: &'static str,
-    pub(crate) help: &'static str,
+    totals: Totals,
 }
 
 impl Ranks for Listing {
     fn count(&self) -> usize {
         self.order.len()
     }
+
     fn rank_of(&self, id: FlowId) -> Option<usize> {
-        self.order.iter().position(|x| *x == id)
+        self.order.iter().position(|known| *known == id)
     }
+
     fn at(&self, rank: usize) -> Option<FlowId> {
         self.order.get(rank).copied()
     }
 }
 
 impl Listing {
-    pub(crate) fn default_sort() -> Sort {
-        Sort { column: "total", order: Order::Descending }
-    }
-
-    pub(crate) fn natural_order(_key: &str) -> Order {
-        Order::Descending
-    }
-
-    pub(crate) fn direction(&self, _row: &conntop_proto::flow::FlowRow) -> Option<String> {
-        None
-    }
-
-    pub(crate) fn refresh(&mut self, engine: &Engine, ask: &Ask, hold: bool) {
-        let _ = (&ask.filter, ask.hide_local, ask.layout, ask.unit, ask.width);
-        if hold {
+    /// Orders the flows anew, or only drops and appends when the rows are held.
+    pub(crate) fn refresh(&mut self, engine: &Engine, ask: &Ask) {
+        let source = ask.source(engine);
+        self.totals = Totals::default();
+        let mut rows: Vec<(SortKey, FlowId)> = Vec::with_capacity(engine.mirror().len());
+        for view in source.live().chain(source.ended()) {
+            let local = ask.hide_local && view.dir == Dir::Internal;
+            if local || ask.filter.as_ref().is_some_and(|filter| !filter.matches(&view)) {
+                continue;
+            }
+            rows.push((ask.sort.key(&view), view.flow.id()));
+            if view.ended.is_none() {
+                self.totals.add(&view);
+            }
+        }
+        rows.sort_unstable();
+        let fresh = rows.into_iter().map(|(_, id)| id);
+        if !ask.hold {
+            self.order = fresh.collect();
             return;
         }
-        let mut all: Vec<(u64, FlowId)> = engine
-            .mirror()
-            .flows()
-            .filter(|(_, f)| ask.filter.as_ref().is_none_or(|w| f.orig().dst.to_string().contains(&w.0)))
-            .map(|(_, f)| (f.orig_counters().map_or(0, |c| c.bytes), f.id()))
-            .collect();
-        all.sort_unstable();
-        if ask.sort.order == Order::Descending {
-            all.reverse();
-        }
-        self.order = all.into_iter().map(|(_, id)| id).collect();
-    }
-
-    pub(crate) fn columns(&self, ask: &Ask) -> Vec<Column> {
-        [
-            ("PROTO", 5, Align::Left),
-            ("SOURCE", 24, Align::Left),
-            ("DESTINATION", 24, Align::Left),
-            ("TOTAL", 8, Align::Right),
-        ]
-        .into_iter()
-        .map(|(title, width, align)| Column {
-            key: if title == "TOTAL" { "total" } else { "src" },
-            title: title.to_owned(),
-            width,
-            align,
-            sorted: (title == "TOTAL").then_some(ask.sort.order),
-        })
-        .collect()
-    }
-
-    pub(crate) fn rows(&self, engine: &Engine, _ask: &Ask, top: usize, height: usize) -> Vec<(FlowId, Row)> {
-        self.order
-            .iter()
-            .skip(top)
-            .take(height)
-            .filter_map(|id| {
-                let f = engine.mirror().get(*id)?;
-                let cells = [
-                    f.orig().proto.name().unwrap_or("?").to_owned(),
-                    f.orig().src.to_string(),
-                    f.orig().dst.to_string(),
-                    f.orig_counters().map_or("n/a".into(), |c| c.bytes.to_string()),
-                ];
-                let cells = cells.into_iter().map(|c| Span::new(c, Role::Text)).collect();
-                Some((*id, Row { cells, ghost: false, selected: false }))
-            })
-            .collect()
+        let fresh: Vec<FlowId> = fresh.collect();
+        let there: HashSet<FlowId> = fresh.iter().copied().collect();
+        self.order.retain(|id| there.contains(id));
+        let known: HashSet<FlowId> = self.order.iter().copied().collect();
+        self.order.extend(fresh.into_iter().filter(|id| !known.contains(id)));
     }
 
     pub(crate) fn totals(&self) -> Totals {
-        Totals { shown: self.order.len(), ..Totals::default() }
+        self.totals
     }
 
-    pub(crate) fn sortable() -> Vec<Sortable> {
-        vec![
-            Sortable { key: "total", heading: "TOTAL", help: "bytes of both directions" },
-            Sortable { key: "src", heading: "SOURCE", help: "source address" },
-        ]
+    pub(crate) fn rows(&self, engine: &Engine, ask: &Ask, top: usize, height: usize) -> Vec<(FlowId, Row)> {
+        let source = ask.source(engine);
+        let layout = ask.layout();
+        let ids = self.order.iter().skip(top).take(height);
+        ids.filter_map(|id| Some((*id, row(&source.get(*id)?, &layout, ask.unit)))).collect()
     }
+}
+
+impl Totals {
+    fn add(&mut self, view: &FlowView<'_>) {
+        self.shown += 1;
+        let Some((down, up)) = view.down_up() else { return };
+        let add = |sum: &mut Option<u64>, more: u64| *sum = Some(sum.unwrap_or(0).saturating_add(more));
+        add(&mut self.down, down);
+        add(&mut self.up, up);
+    }
+}
+
+/// Columns by which one can sort, in the order of the menu.
+pub(crate) fn sortable() -> &'static [Column] {
+    COLUMNS
+}
+
+/// Headings of the columns that fit.
+pub(crate) fn headings(ask: &Ask) -> Vec<Heading> {
+    let heading = |placed: Placed| Heading {
+        key: placed.column.key,
+        title: placed.column.header.to_owned(),
+        width: placed.width,
+        align: match placed.column.align {
+            columns::Align::Left => Align::Left,
+            columns::Align::Right => Align::Right,
+        },
+        sorted: (placed.column.key == ask.sort.column.key).then_some(match ask.sort.order {
+            Order::Ascending => Mark::Ascending,
+            Order::Descending => Mark::Descending,
+        }),
+    };
+    ask.layout().columns.into_iter().map(heading).collect()
+}
+
+/// Where a flow goes, in words.
+pub(crate) fn direction(engine: &Engine, row: &FlowRow) -> String {
+    let dir = engine.local_nets().orient(&row.identity.orig, &row.identity.reply);
+    match dir {
+        Dir::In => "in: the remote end opened it",
+        Dir::Out => "out: the local end opened it",
+        Dir::Internal => "internal: both ends are local",
+        Dir::Transit => "transit: neither end is local",
+    }
+    .to_owned()
+}
+
+fn row(view: &FlowView<'_>, layout: &Layout, unit: RateUnit) -> Row {
+    let look = columns::Look { unit, ascii: false };
+    let new = view.is_new(NEW);
+    let cell = |placed: &Placed| {
+        let Cell { text, role } = placed.column.cell(view, placed.width, look);
+        let role = match role {
+            columns::Role::Text if new => Role::New,
+            columns::Role::Text => Role::Text,
+            columns::Role::Quiet => Role::Dim,
+            columns::Role::Opening => Role::New,
+            columns::Role::Ending => Role::Ending,
+            columns::Role::Warning => Role::Warning,
+        };
+        Span::new(text, role)
+    };
+    let cells = layout.columns.iter().map(cell).collect();
+    Row { cells, ghost: view.ended.is_some(), selected: false }
 }

@@ -19,11 +19,16 @@ pub(super) fn headings(canvas: &mut Canvas<'_>, line: Rect, table: &Table) {
             Some(Order::Ascending) => (Role::SortedHeading, ASCENDING),
             Some(Order::Descending) => (Role::SortedHeading, DESCENDING),
         };
-        let title = cut(&column.title, place.width.saturating_sub(width(sign)));
+        let title = head(&column.title, place.width.saturating_sub(width(sign)));
         let text = format!("{title}{sign}");
         let x = start(place, column.align, &text);
         canvas.text(place, x, &text, canvas.style(role));
     }
+}
+
+/// What fits of a heading; a sign for the rest would say less than the letter it takes.
+fn head(title: &str, room: u16) -> String {
+    title.chars().take(usize::from(room)).collect()
 }
 
 pub(super) fn rows(canvas: &mut Canvas<'_>, body: Rect, table: &Table) {

@@ -3,12 +3,14 @@
 
 mod notice;
 
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
 
-use crate::mirror::{Class, Classify, Limits, Mirror, MirrorError};
+use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
 use crate::orient::LocalNets;
 use crate::source::{SourceEnd, SourceEvent};
 
@@ -95,7 +97,7 @@ impl Engine {
             }
             SourceEvent::Messages(messages) => {
                 for message in messages.as_slice() {
-                    self.message(message, now)?;
+                    self.apply_message(message, now)?;
                 }
             }
             SourceEvent::Stale { cause, retry_in } => {
@@ -108,6 +110,32 @@ impl Engine {
             SourceEvent::Ended(end) => self.connection = Connection::Ended(end),
         }
         Ok(())
+    }
+
+    /// Takes in one message of the stream, for those who look at the state after each.
+    ///
+    /// # Errors
+    /// As [`Engine::apply`].
+    pub fn apply_message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
+        self.generation += 1;
+        match message {
+            ServerMessage::Hello(hello) => self.hello = Some(hello.clone()),
+            ServerMessage::Host(host) => {
+                self.host = host.clone();
+                if self.nets.set_host(host) {
+                    self.mirror.set_classify(classify(&self.nets));
+                }
+            }
+            ServerMessage::Delta(delta) => self.tick(delta.at, now),
+            ServerMessage::Table(table) => self.table = Some(*table),
+            ServerMessage::Lost(lost) => self.lost = Some(*lost),
+            ServerMessage::Bye(bye) => self.bye = Some(bye.clone()),
+            ServerMessage::Reset(_)
+            | ServerMessage::Synced(_)
+            | ServerMessage::Ping(_)
+            | ServerMessage::Pong(_) => {}
+        }
+        self.mirror.apply(message)
     }
 
     /// Changes whenever anything that can be read here has changed.
@@ -149,6 +177,17 @@ impl Engine {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// Whether at least half of the flows end at the collector's own addresses: it is a workstation
+    /// or a server rather than a router.
+    #[must_use]
+    pub fn ends_here(&self) -> bool {
+        let own: HashSet<IpAddr> = self.host.addresses.iter().map(|a| a.address).collect();
+        let is_own = |address: IpAddr| address.is_loopback() || own.contains(&address);
+        let here = |flow: &Flow| is_own(flow.orig().src) || is_own(flow.reply().src);
+        let ending = self.mirror.flows().filter(|(_, flow)| here(flow)).count();
+        ending > 0 && ending >= self.mirror.len() / 2
     }
 
     /// What is local.
@@ -202,27 +241,6 @@ impl Engine {
     #[must_use]
     pub fn notices(&self) -> Vec<Notice> {
         notice::notices(self)
-    }
-
-    fn message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
-        match message {
-            ServerMessage::Hello(hello) => self.hello = Some(hello.clone()),
-            ServerMessage::Host(host) => {
-                self.host = host.clone();
-                if self.nets.set_host(host) {
-                    self.mirror.set_classify(classify(&self.nets));
-                }
-            }
-            ServerMessage::Delta(delta) => self.tick(delta.at, now),
-            ServerMessage::Table(table) => self.table = Some(*table),
-            ServerMessage::Lost(lost) => self.lost = Some(*lost),
-            ServerMessage::Bye(bye) => self.bye = Some(bye.clone()),
-            ServerMessage::Reset(_)
-            | ServerMessage::Synced(_)
-            | ServerMessage::Ping(_)
-            | ServerMessage::Pong(_) => {}
-        }
-        self.mirror.apply(message)
     }
 
     fn tick(&mut self, boot: BootMillis, now: Instant) {

@@ -17,8 +17,9 @@ use crate::engine::Engine;
 use crate::list::{Completeness, completeness};
 use crate::output::exit::{Failure, LOST, write_failure};
 use crate::output::json::FlowJson;
-use crate::output::rows::Query;
+use crate::output::rows::{self, Query};
 use crate::source::{SourceEnd, SourceEvent};
+use crate::view::FlowView;
 
 /// One line.
 #[derive(Serialize)]
@@ -92,7 +93,7 @@ struct Brought {
     /// Ended flows that were not known.
     short: HashSet<FlowId>,
     changed: Vec<FlowId>,
-    lost: Vec<Lost>,
+    lost: Option<Lost>,
     reset: bool,
 }
 
@@ -111,10 +112,27 @@ impl Watch<'_> {
             SourceEvent::Connected(_) => self.connected = true,
             SourceEvent::Messages(_) => {}
         }
-        let brought = self.brought(&session.engine, &event);
-        let gone = session.engine.mirror().ledger().ended;
-        session.apply(event).map_err(Halt::Failure)?;
-        let engine = &session.engine;
+        match event {
+            SourceEvent::Messages(messages) => {
+                for message in messages.as_slice() {
+                    self.message(&mut session.engine, message, out)?;
+                }
+            }
+            event => session.apply(event).map_err(Halt::Failure)?,
+        }
+        out.flush()?;
+        Ok(true)
+    }
+
+    fn message(
+        &mut self,
+        engine: &mut Engine,
+        message: &ServerMessage,
+        out: &mut dyn Write,
+    ) -> Result<(), Halt> {
+        let brought = self.brought(engine, message);
+        let gone = engine.mirror().ledger().ended;
+        engine.apply_message(message, Instant::now()).map_err(|e| Halt::Failure(e.into()))?;
         self.initial |= brought.reset;
         self.print(engine, &brought, engine.mirror().ledger().ended - gone, out)?;
         if self.initial && completeness(engine) >= Completeness::Complete {
@@ -125,27 +143,24 @@ impl Watch<'_> {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
-    fn brought(&self, engine: &Engine, event: &SourceEvent) -> Brought {
+    fn brought(&self, engine: &Engine, message: &ServerMessage) -> Brought {
         let mut brought = Brought::default();
-        let SourceEvent::Messages(messages) = event else { return brought };
         let unknown = |id: FlowId| engine.mirror().find(id).is_none();
-        for message in messages.as_slice() {
-            match message {
-                ServerMessage::Delta(delta) => {
-                    brought.new.extend(delta.new.id.iter().filter(|&id| unknown(id)));
-                    brought.short.extend(delta.ended.short.id.iter().filter(|&id| unknown(id)));
-                    if self.args.events.contains(&EventKind::Changed) {
-                        let ids = delta.state.id.iter().chain(delta.traffic.id.iter());
-                        brought.changed.extend(ids.chain(delta.meta.id.iter()));
-                    }
+        match message {
+            ServerMessage::Delta(delta) => {
+                brought.new.extend(delta.new.id.iter().filter(|&id| unknown(id)));
+                brought.short.extend(delta.ended.short.id.iter().filter(|&id| unknown(id)));
+                if self.args.events.contains(&EventKind::Changed) {
+                    let ids = delta.state.id.iter().chain(delta.traffic.id.iter());
+                    brought.changed.extend(ids.chain(delta.meta.id.iter()));
                 }
-                ServerMessage::Lost(lost) => brought.lost.push(*lost),
-                ServerMessage::Reset(_) => brought.reset = true,
-                _ => {}
             }
+            ServerMessage::Lost(lost) => brought.lost = Some(*lost),
+            ServerMessage::Reset(_) => brought.reset = true,
+            _ => {}
         }
         brought.changed.sort_unstable();
         brought.changed.dedup();
@@ -154,45 +169,38 @@ impl Watch<'_> {
 
     fn print(&self, engine: &Engine, brought: &Brought, gone: u64, out: &mut dyn Write) -> Result<(), Halt> {
         let wants = |kind| self.args.events.contains(&kind);
-        let now = engine.mirror().position().at;
-        let time = engine.wall_micros(now);
-        let live = |id: &FlowId| engine.mirror().get(*id);
-        for lost in &brought.lost {
-            line(out, &LostLine { event: "lost", time, lost })?;
-        }
-        for flow in brought.new.iter().filter_map(live) {
-            let event = match (self.initial && !flow.born(), self.args.initial) {
-                (true, true) => "initial",
-                (false, _) if wants(EventKind::New) => "new",
-                _ => continue,
-            };
-            if self.query.matches(engine, flow, now) {
-                let rates = engine.mirror().rates(flow);
-                line(out, &Line { event, time, flow: FlowJson::live(engine, flow, rates, now) })?;
+        let source = rows::source(engine, Instant::now());
+        let time = source.now.wall;
+        let mut tell = |event, time, view: FlowView<'_>| match self.query.matches(&view) {
+            true => line(out, &Line { event, time, flow: FlowJson::new(view, self.query.columns()) }),
+            false => Ok(()),
+        };
+        let live = |id: &FlowId| source.get(*id).filter(|view| view.ended.is_none());
+        for view in brought.new.iter().filter_map(live) {
+            match (self.initial && !view.flow.born(), self.args.initial) {
+                (true, true) => tell("initial", time, view)?,
+                (false, _) if wants(EventKind::New) => tell("new", time, view)?,
+                _ => {}
             }
         }
-        for flow in brought.changed.iter().filter_map(live) {
-            if self.query.matches(engine, flow, now) {
-                let rates = engine.mirror().rates(flow);
-                line(out, &Line { event: "changed", time, flow: FlowJson::live(engine, flow, rates, now) })?;
-            }
+        for view in brought.changed.iter().filter_map(live) {
+            tell("changed", time, view)?;
         }
         let gone = usize::try_from(gone).unwrap_or(usize::MAX);
         let first = engine.mirror().ended().count().saturating_sub(gone);
-        for ended in engine.mirror().ended().skip(first) {
-            if !self.query.matches_ended(engine, ended, now) {
-                continue;
-            }
-            let short = brought.short.contains(&ended.flow.id()) || brought.new.contains(&ended.flow.id());
-            if short && wants(EventKind::New) {
-                line(out, &Line { event: "new", time, flow: FlowJson::ended(engine, ended) })?;
+        for view in source.ended().skip(first) {
+            let id = view.flow.id();
+            if wants(EventKind::New) && brought.short.contains(&id) {
+                tell("new", time, view)?;
             }
             if wants(EventKind::Ended) {
-                let time = engine.wall_micros(ended.at);
-                line(out, &Line { event: "ended", time, flow: FlowJson::ended(engine, ended) })?;
+                tell("ended", engine.wall_micros(view.now.boot), view)?;
             }
         }
-        Ok(out.flush()?)
+        for lost in &brought.lost {
+            line(out, &LostLine { event: "lost", time, lost })?;
+        }
+        Ok(())
     }
 }
 

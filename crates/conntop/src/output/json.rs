@@ -1,187 +1,102 @@
-//! Flows as JSON: raw values under the keys of the columns, unknown ones null, and both tuples with
-//! all that the kernel tells about them.
+//! Flows as JSON: the raw values of the columns under their keys, and what the kernel says about
+//! the flow as it says it. What is unknown is null.
 
 use std::net::IpAddr;
 
-use conntop_proto::flow::{BootMillis, Counters, EndReason, State};
+use conntop_proto::flow::{Counters, State};
 use conntop_proto::tuple::{L4, Tuple};
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use crate::engine::Engine;
-use crate::mirror::{EndedFlow, Flow, Rates};
-use crate::orient::Dir;
+use crate::columns::{COLUMNS, Column};
+use crate::view::FlowView;
+
+/// Keys of the kernel's own values; columns of the same name are left out.
+const KERNEL: &[&str] =
+    &["flow", "id", "state", "timeout", "start", "stop", "status", "mark", "zone", "reply_zone", "helper"];
 
 /// One flow.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Copy)]
 pub struct FlowJson<'a> {
-    /// Our id, unique in the collector's epoch.
-    flow: u64,
-    /// The kernel's id, not unique.
-    id: Option<u32>,
-    /// Name of the protocol, or its number.
-    proto: Proto,
-    /// State by its protocol name.
-    state: State,
-    /// `in`, `out`, `internal`, `transit`.
-    dir: &'static str,
-    src: IpAddr,
-    sport: Option<u16>,
-    dst: IpAddr,
-    dport: Option<u16>,
-    /// Bytes per second towards the local end; null when unknown or not asked for.
-    #[serde(rename = "down_Bps")]
-    down_bps: Option<u64>,
-    /// Bytes per second from the local end.
-    #[serde(rename = "up_Bps")]
-    up_bps: Option<u64>,
-    /// Bytes of both directions since the flow began.
-    bytes: Option<u64>,
-    /// Packets of both directions since the flow began.
-    packets: Option<u64>,
-    /// Seconds since the flow began; null when it was there before the collector looked and the
-    /// kernel gave no time.
-    age: Option<u64>,
-    /// Whole seconds until the entry expires.
-    timeout: Option<u64>,
-    /// Microseconds since 1970.
-    start: Option<u64>,
-    /// Bits as the kernel gives them.
-    status: u32,
-    mark: u32,
-    zone: u16,
-    reply_zone: u16,
-    /// 128 bits in hexadecimal.
-    labels: Option<String>,
-    helper: Option<&'a str>,
-    /// How often the kernel's counters fell.
-    resets: u32,
-    orig: Direction,
-    reply: Direction,
-    /// Original tuple of the flow that this one belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    master: Option<Direction>,
-    #[serde(flatten)]
-    end: Option<EndJson>,
-}
-
-/// How a flow ended.
-#[derive(Debug, Serialize)]
-struct EndJson {
-    end: EndReason,
-    /// Microseconds since 1970.
-    stop: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Proto {
-    Name(&'static str),
-    Number(u8),
-}
-
-/// One direction.
-#[derive(Debug, Serialize)]
-struct Direction {
-    src: IpAddr,
-    dst: IpAddr,
-    /// Number of the protocol.
-    protonum: u8,
-    #[serde(flatten)]
-    l4: L4Json,
-    packets: Option<u64>,
-    bytes: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum L4Json {
-    None {},
-    Ports { sport: u16, dport: u16 },
-    Icmp { icmp_id: u16, icmp_type: u8, icmp_code: u8 },
-}
-
-impl Direction {
-    fn new(tuple: &Tuple, counters: Option<Counters>) -> Self {
-        let l4 = match tuple.l4 {
-            L4::None => L4Json::None {},
-            L4::Ports { src, dst } => L4Json::Ports { sport: src, dport: dst },
-            L4::Icmp { id, ty, code } => L4Json::Icmp { icmp_id: id, icmp_type: ty, icmp_code: code },
-        };
-        Self {
-            src: tuple.src,
-            dst: tuple.dst,
-            protonum: tuple.proto.0,
-            l4,
-            packets: counters.map(|c| c.packets),
-            bytes: counters.map(|c| c.bytes),
-        }
-    }
+    view: FlowView<'a>,
+    columns: &'a [&'static Column],
 }
 
 impl<'a> FlowJson<'a> {
-    /// A live flow at `now`; `rates` when they were asked for and are known.
+    /// A flow with these columns; all of them when there are none.
     #[must_use]
-    pub fn live(engine: &Engine, flow: &'a Flow, rates: Option<Rates>, now: BootMillis) -> Self {
-        Self::new(engine, flow, rates, now, None)
-    }
-
-    /// An ended flow; its age is its duration.
-    #[must_use]
-    pub fn ended(engine: &Engine, ended: &'a EndedFlow) -> Self {
-        let end = EndJson { end: ended.reason, stop: ended.stop };
-        Self::new(engine, &ended.flow, None, ended.at, Some(end))
-    }
-
-    fn new(
-        engine: &Engine,
-        flow: &'a Flow,
-        rates: Option<Rates>,
-        at: BootMillis,
-        end: Option<EndJson>,
-    ) -> Self {
-        let (orig, reply) = (flow.orig(), flow.reply());
-        let (oc, rc) = (flow.orig_counters(), flow.reply_counters());
-        let ports = match orig.l4 {
-            L4::Ports { src, dst } => (Some(src), Some(dst)),
-            L4::None | L4::Icmp { .. } => (None, None),
-        };
-        let dir = Dir::from(flow.class());
-        let down_up = rates.map(|r| dir.down_up(r.orig, r.reply));
-        let sum = |f: fn(Counters) -> u64| Some(oc.map(f)?.saturating_add(rc.map(f)?));
-        Self {
-            flow: flow.id().0,
-            id: flow.ct_id(),
-            proto: orig.proto.name().map_or(Proto::Number(orig.proto.0), Proto::Name),
-            state: flow.state(),
-            dir: dir.word(),
-            src: orig.src,
-            sport: ports.0,
-            dst: orig.dst,
-            dport: ports.1,
-            down_bps: down_up.map(|r| r.0),
-            up_bps: down_up.map(|r| r.1),
-            bytes: sum(|c| c.bytes),
-            packets: sum(|c| c.packets),
-            age: age(engine, flow, at),
-            timeout: flow.expires().map(|e| (e.since(at) + 500) / 1000),
-            start: flow.start(),
-            status: flow.status().0,
-            mark: flow.mark(),
-            zone: flow.zone(),
-            reply_zone: flow.reply_zone(),
-            labels: flow.labels().map(|bits| format!("{bits:#x}")),
-            helper: flow.helper(),
-            resets: flow.resets(),
-            orig: Direction::new(orig, oc),
-            reply: Direction::new(reply, rc),
-            master: flow.master().map(|tuple| Direction::new(tuple, None)),
-            end,
-        }
+    pub fn new(view: FlowView<'a>, columns: &'a [&'static Column]) -> Self {
+        Self { view, columns }
     }
 }
 
-/// Seconds since the flow began, if that is known.
-fn age(engine: &Engine, flow: &Flow, at: BootMillis) -> Option<u64> {
-    let by_stamp = || Some(engine.wall_micros(at)?.checked_sub(flow.start()?)? / 1_000_000);
-    if flow.born() { Some(at.since(flow.first_seen()) / 1000) } else { by_stamp() }
+impl Serialize for FlowJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { view, columns } = self;
+        let flow = view.flow;
+        let mut map = serializer.serialize_map(None)?;
+        // Ours, unique in the collector's epoch; `id` is the kernel's and is not.
+        map.serialize_entry("flow", &flow.id())?;
+        map.serialize_entry("id", &flow.ct_id())?;
+        // With the kernel's own state names, in lower case.
+        map.serialize_entry("state", &known(flow.state()))?;
+        // Whole seconds, as the kernel has them.
+        map.serialize_entry("timeout", &view.timeout().map(|millis| (millis + 500) / 1000))?;
+        // Microseconds since 1970.
+        map.serialize_entry("start", &flow.start())?;
+        if let Some(ended) = view.ended {
+            map.serialize_entry("stop", &ended.stop)?;
+        }
+        map.serialize_entry("status", &flow.status())?;
+        map.serialize_entry("mark", &flow.mark())?;
+        map.serialize_entry("zone", &flow.zone())?;
+        map.serialize_entry("reply_zone", &flow.reply_zone())?;
+        map.serialize_entry("helper", &flow.helper())?;
+        let mut column = |column: &Column| match KERNEL.contains(&column.json_key()) {
+            true => Ok(()),
+            false => map.serialize_entry(column.json_key(), &column.json(view)),
+        };
+        match columns.is_empty() {
+            true => COLUMNS.iter().try_for_each(&mut column)?,
+            false => columns.iter().copied().try_for_each(&mut column)?,
+        }
+        map.serialize_entry("orig", &Direction(flow.orig(), flow.orig_counters()))?;
+        map.serialize_entry("reply", &Direction(flow.reply(), flow.reply_counters()))?;
+        if let Some(master) = flow.master() {
+            map.serialize_entry("master", &Direction(master, None))?;
+        }
+        map.end()
+    }
+}
+
+fn known(state: State) -> Option<State> {
+    (state != State::Unknown).then_some(state)
+}
+
+/// One direction with its counters.
+struct Direction<'a>(&'a Tuple, Option<Counters>);
+
+impl Serialize for Direction<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(tuple, counters) = self;
+        let mut map = serializer.serialize_map(None)?;
+        let mut address = |key, address: &IpAddr| map.serialize_entry(key, address);
+        address("src", &tuple.src)?;
+        address("dst", &tuple.dst)?;
+        map.serialize_entry("protonum", &tuple.proto.0)?;
+        match tuple.l4 {
+            L4::None => {}
+            L4::Ports { src, dst } => {
+                map.serialize_entry("sport", &src)?;
+                map.serialize_entry("dport", &dst)?;
+            }
+            L4::Icmp { id, ty, code } => {
+                map.serialize_entry("icmp_id", &id)?;
+                map.serialize_entry("icmp_type", &ty)?;
+                map.serialize_entry("icmp_code", &code)?;
+            }
+        }
+        map.serialize_entry("packets", &counters.map(|c| c.packets))?;
+        map.serialize_entry("bytes", &counters.map(|c| c.bytes))?;
+        map.end()
+    }
 }

@@ -1,20 +1,32 @@
 //! Which flows are printed, in which order, and how.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::time::Instant;
 
-use conntop_proto::flow::BootMillis;
 use serde::ser::{SerializeSeq as _, Serializer as _};
 
+use super::csv;
 use super::exit::{Failure, USAGE, write_failure};
 use super::json::FlowJson;
-use crate::cli::{Common, Format, ListArgs};
+use crate::cli::{Common, Format, ListArgs, ViewKind};
+use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
 use crate::engine::Engine;
-use crate::mirror::{EndedFlow, Flow};
+use crate::mirror::Slot;
+use crate::sort::{Sort, SortKey};
+use crate::view::{FlowView, Now, Source};
+
+/// Width of a table that is not on a terminal; longer texts are not cut there.
+const PIPE_WIDTH: u16 = 120;
+/// Columns of CSV when none are chosen: the default ones of a wide terminal.
+const WIDE: u16 = 200;
 
 /// What is asked for.
 #[derive(Debug)]
-pub struct Query {}
+pub struct Query {
+    sort: Option<Sort>,
+    columns: Vec<&'static Column>,
+    view: Option<ViewKind>,
+}
 
 impl Query {
     /// Reads filter, order and columns of the options.
@@ -22,29 +34,59 @@ impl Query {
     /// # Errors
     /// What is wrong with them.
     pub fn parse(common: &Common) -> Result<Self, Failure> {
-        if common.filter.is_some() || common.sort.is_some() || !common.columns.is_empty() {
-            return Err(Failure::new(USAGE, "--filter, --sort and --columns are not ready yet"));
+        let usage =
+            |option: &str, error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{option}: {error}"));
+        if common.filter.is_some() {
+            return Err(usage("--filter", &"not ready yet"));
         }
-        Ok(Self {})
+        let sort = common.sort.as_deref().map(Sort::parse).transpose();
+        let columns = common.columns.iter().map(|key| find(key.trim())).collect::<Result<_, _>>();
+        Ok(Self {
+            sort: sort.map_err(|error| usage("--sort", &error))?,
+            columns: columns.map_err(|error| usage("--columns", &error))?,
+            view: common.view,
+        })
     }
 
-    /// Whether rates are shown, sorted by or filtered.
+    /// Whether rates are sorted by, filtered or shown because somebody named them.
     #[must_use]
     pub fn wants_rates(&self) -> bool {
-        false
+        let sorted = self.sort.iter().map(|sort| sort.column);
+        sorted.chain(self.columns.iter().copied()).any(is_rate)
     }
 
-    /// Whether a live flow is asked for.
+    /// The columns that were chosen.
     #[must_use]
-    pub fn matches(&self, _engine: &Engine, _flow: &Flow, _now: BootMillis) -> bool {
+    pub fn columns(&self) -> &[&'static Column] {
+        &self.columns
+    }
+
+    /// Whether a flow is asked for.
+    #[must_use]
+    pub fn matches(&self, _view: &FlowView<'_>) -> bool {
         true
     }
 
-    /// Whether an ended flow is asked for.
-    #[must_use]
-    pub fn matches_ended(&self, _engine: &Engine, _ended: &EndedFlow, _now: BootMillis) -> bool {
-        true
+    fn preset(&self, engine: &Engine) -> Preset {
+        match self.view {
+            Some(ViewKind::Router) => Preset::Router,
+            Some(ViewKind::Workstation) => Preset::Workstation,
+            None if engine.ends_here() => Preset::Workstation,
+            None => Preset::Router,
+        }
     }
+}
+
+fn is_rate(column: &Column) -> bool {
+    column.json_key().ends_with("_Bps")
+}
+
+/// The flows of an engine, now.
+#[must_use]
+pub fn source(engine: &Engine, now: Instant) -> Source<'_> {
+    let boot = engine.collector_time(now);
+    let now = Now { boot, wall: engine.wall_micros(boot) };
+    Source { mirror: engine.mirror(), nets: engine.local_nets(), now }
 }
 
 /// Prints the flows that are asked for.
@@ -58,19 +100,47 @@ pub fn print(
     sampled: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let now = engine.collector_time(Instant::now());
-    let flows = engine.mirror().flows().map(|(_, flow)| flow);
-    let flows = flows.filter(|flow| query.matches(engine, flow, now));
-    let flows = flows.take(args.limit.unwrap_or(usize::MAX));
-    let json = flows.map(|flow| {
-        let rates = if sampled { engine.mirror().rates(flow) } else { None };
-        FlowJson::live(engine, flow, rates, now)
+    let source = source(engine, Instant::now());
+    let order = order(source, query, args.limit);
+    let views = order.iter().filter_map(|slot| {
+        let view = source.get(engine.mirror().at(*slot)?.id())?;
+        // Not asked for: what two passes happen to show is not what `--sample` would.
+        Some(if sampled { view } else { FlowView { rates: None, ..view } })
     });
     let written = match args.format {
-        Format::Json => array(out, json),
-        Format::Ndjson | Format::Table | Format::Csv => lines(out, json),
+        Format::Json => array(out, views.map(|view| FlowJson::new(view, &query.columns))),
+        Format::Ndjson => lines(out, views.map(|view| FlowJson::new(view, &query.columns))),
+        Format::Csv => {
+            let layout = Layout::preset(query.preset(engine), WIDE);
+            let preset: Vec<&'static Column> = layout.columns.iter().map(|placed| placed.column).collect();
+            let columns = if query.columns.is_empty() { &preset } else { &query.columns };
+            comma_separated(out, columns, views)
+        }
+        Format::Table => table(out, &layout(engine, query, sampled), views),
     };
     written.and_then(|()| out.flush()).or_else(|error| write_failure(&error).map_or(Ok(()), Err))
+}
+
+/// The slots of the flows that are asked for, in order.
+fn order(source: Source<'_>, query: &Query, limit: Option<usize>) -> Vec<Slot> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let matching = || {
+        let flows = source.mirror.flows().filter_map(|(slot, flow)| Some((slot, source.get(flow.id())?)));
+        flows.filter(|(_, view)| query.matches(view))
+    };
+    let Some(sort) = &query.sort else {
+        return matching().map(|(slot, _)| slot).take(limit).collect();
+    };
+    let mut keys: Vec<(SortKey, u64, Slot)> =
+        matching().map(|(slot, view)| (sort.key(&view), view.flow.id().0, slot)).collect();
+    if limit < keys.len() {
+        if limit > 0 {
+            keys.select_nth_unstable(limit - 1);
+        }
+        keys.truncate(limit);
+    }
+    keys.sort_unstable();
+    keys.into_iter().map(|(_, _, slot)| slot).collect()
 }
 
 fn array<'a>(out: &mut dyn Write, flows: impl Iterator<Item = FlowJson<'a>>) -> io::Result<()> {
@@ -89,4 +159,69 @@ fn lines<'a>(out: &mut dyn Write, flows: impl Iterator<Item = FlowJson<'a>>) -> 
         out.write_all(b"\n")?;
     }
     Ok(())
+}
+
+fn comma_separated<'a>(
+    out: &mut dyn Write,
+    columns: &[&'static Column],
+    mut flows: impl Iterator<Item = FlowView<'a>>,
+) -> io::Result<()> {
+    csv::heading(out, columns)?;
+    flows.try_for_each(|view| csv::flow(out, columns, &view))
+}
+
+/// Columns with their widths; rates only where they were learnt.
+fn layout(engine: &Engine, query: &Query, sampled: bool) -> Layout {
+    let terminal = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+    let width = terminal.map_or(PIPE_WIDTH, |(columns, _)| columns);
+    let mut layout = match query.columns.is_empty() {
+        true => Layout::preset(query.preset(engine), width),
+        false => Layout::of(&query.columns, if terminal.is_some() { width } else { u16::MAX / 2 }),
+    };
+    if terminal.is_none() {
+        for placed in &mut layout.columns {
+            placed.width = placed.width.min(placed.column.width.ideal);
+        }
+    }
+    if query.columns.is_empty() && !sampled {
+        layout.columns.retain(|placed| !is_rate(placed.column));
+    }
+    layout
+}
+
+fn table<'a>(
+    out: &mut dyn Write,
+    layout: &Layout,
+    flows: impl Iterator<Item = FlowView<'a>>,
+) -> io::Result<()> {
+    let cut = io::stdout().is_terminal();
+    line(out, layout, |column, _| column.header.to_owned())?;
+    let look = Look::default();
+    for view in flows {
+        line(out, layout, |column, width| match cut {
+            true => column.cell(&view, width, look).text,
+            false => (column.value)(&view).text(look),
+        })?;
+    }
+    Ok(())
+}
+
+fn line(
+    out: &mut dyn Write,
+    layout: &Layout,
+    cell: impl Fn(&'static Column, u16) -> String,
+) -> io::Result<()> {
+    let mut text = String::new();
+    for (n, placed) in layout.columns.iter().enumerate() {
+        if n > 0 {
+            text.push(' ');
+        }
+        let cell = cell(placed.column, placed.width);
+        let blank = " ".repeat(usize::from(placed.width.saturating_sub(width(&cell))));
+        match placed.column.align {
+            Align::Left => text.extend([cell.as_str(), &blank]),
+            Align::Right => text.extend([blank.as_str(), &cell]),
+        }
+    }
+    writeln!(out, "{}", text.trim_end())
 }

@@ -1,0 +1,147 @@
+//! The program as others run it: what it prints for whom, and how it ends. The server is a script
+//! that plays a recording on a unix socket.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const OFFICE: &str = include_str!("fixtures/office.ndjson");
+
+/// A server that says these lines to everybody: the first at once, the rest after the client's
+/// hello. It keeps the connection until the client leaves.
+fn serve(lines: String) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (hello, rest) = lines.split_at(lines.find('\n').map_or(lines.len(), |at| at + 1));
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let _gone = stream.write_all(hello.as_bytes());
+            let mut line = String::new();
+            let _gone = reader.read_line(&mut line);
+            let _gone = stream.write_all(rest.as_bytes());
+            line.clear();
+            while reader.read_line(&mut line).is_ok_and(|n| n > 0) {}
+        }
+    });
+    (directory, path)
+}
+
+fn conntop(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_conntop")).args(arguments).env("NO_COLOR", "1").output().unwrap()
+}
+
+/// Runs it against a server of these lines.
+fn against(lines: &str, arguments: &[&str]) -> Output {
+    let (_directory, path) = serve(lines.to_owned());
+    let target = format!("unix:{}", path.display());
+    conntop(&[arguments, &["--connect", &target]].concat())
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn ok(output: &Output) -> String {
+    assert!(output.status.success(), "{:?}\n{}", output.status, text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn list_as_json_has_raw_values_and_both_tuples() {
+    let printed = ok(&against(OFFICE, &["list", "--format", "json"]));
+    let flows: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(flows.len(), 81);
+    let flow = flows.iter().find(|flow| flow["orig"]["dport"] == 443).unwrap();
+    for key in ["src", "sport", "dst", "dport", "protonum", "packets", "bytes"] {
+        assert!(flow["orig"].get(key).is_some(), "orig.{key}: {flow:#}");
+        assert!(flow["reply"].get(key).is_some(), "reply.{key}: {flow:#}");
+    }
+    assert_eq!(flow["down_Bps"], Value::Null, "nobody asked for rates");
+    assert_eq!(flow["src"], flow["orig"]["src"]);
+    assert!(flow["status"].is_u64() && flow["timeout"].is_u64(), "{flow:#}");
+}
+
+#[test]
+fn list_sorts_limits_and_samples() {
+    let printed = ok(&against(OFFICE, &["list", "-o", "ndjson", "--sort", "rate", "--limit", "5"]));
+    let rates: Vec<u64> = printed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["rate_Bps"].as_u64().unwrap())
+        .collect();
+    assert_eq!(rates.len(), 5);
+    assert!(rates.is_sorted_by(|a, b| a >= b) && rates[0] > 0, "{rates:?}");
+}
+
+#[test]
+fn list_as_csv_and_as_a_table() {
+    let chosen = ["list", "-o", "csv", "--columns", "proto,dst,dport,bytes", "--sort", "dport:asc"];
+    let printed = ok(&against(OFFICE, &chosen));
+    let lines: Vec<&str> = printed.split("\r\n").collect();
+    assert_eq!(lines[0], r#""proto","dst","dport","bytes""#);
+    assert_eq!(lines.len(), 83, "heading, 81 flows, and nothing after the last line's end");
+    let printed =
+        ok(&against(OFFICE, &["--columns", "proto,dport", "--sort", "dport:asc", "list", "--limit", "1"]));
+    assert_eq!(printed.lines().collect::<Vec<_>>(), ["PROT DPORT", "tcp     22"]);
+    // Without a command, and no terminal: the same.
+    let printed = ok(&against(OFFICE, &[]));
+    assert_eq!(printed.lines().count(), 82, "{printed}");
+}
+
+#[test]
+fn watch_tells_what_begins_and_ends() {
+    let printed = ok(&against(OFFICE, &["watch", "--for", "1s"]));
+    let events: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+    assert!(count("new") > 0 && count("ended") > 0, "{} lines", events.len());
+    assert_eq!(count("new") + count("ended"), events.len());
+    let all = ok(&against(OFFICE, &["watch", "--initial", "--events", "new", "--for", "1s"]));
+    assert_eq!(all.matches(r#""event":"initial""#).count(), 64);
+}
+
+#[test]
+fn failures_have_a_code_and_a_reason() {
+    let hello = OFFICE.lines().next().unwrap();
+    let newer = hello.replace(r#""protocol":1"#, r#""protocol":2,"quantum":true"#) + "\n";
+    let hostile = format!("{hello}\n{{\"delta\":[5]}}\n");
+    let deep = format!("{hello}\n{}", "[".repeat(100_000));
+    let cases: &[(&str, &str, &[&str], i32, &str)] = &[
+        ("a newer server", &newer, &["list"], 1, "upgrade conntop"),
+        ("no conntopd", "SSH-2.0-OpenSSH_9.2\n", &["list"], 1, "no conntopd listens there"),
+        ("wrong types", &hostile, &["list"], 69, "breaks the protocol"),
+        ("nothing but brackets", &deep, &["list"], 69, "breaks the protocol"),
+        ("no such column", OFFICE, &["list", "--sort", "rtae"], 2, "did you mean `rate`?"),
+        ("no such column", OFFICE, &["list", "--columns", "dts"], 2, "did you mean `dst`?"),
+        ("no such option", OFFICE, &["list", "--wrong"], 2, "--wrong"),
+        ("not a time", OFFICE, &["list", "--sample", "5x"], 2, "write 2s"),
+        ("two servers", OFFICE, &["list", "-c", "b"], 2, "several --connect"),
+    ];
+    for (name, lines, arguments, code, reason) in cases {
+        let output = against(lines, arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(*code), "{name}: {said}");
+        assert!(said.contains(reason), "{name}: {said}");
+        assert_eq!(text(&output.stdout), "", "{name}");
+    }
+    let output = conntop(&["list", "--connect", "unix:/nonexistent/socket"]);
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("/nonexistent/socket"));
+}
+
+#[test]
+fn nobody_reads_any_more() {
+    let (_directory, path) = serve(OFFICE.to_owned());
+    let script =
+        format!("'{}' list -o json -c unix:{} | true", env!("CARGO_BIN_EXE_conntop"), path.display());
+    let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{:?} {}", output.status, text(&output.stderr));
+}

@@ -73,7 +73,8 @@ impl RequestSocket {
     /// (ENOENT for a flow that is gone) and the acknowledgement. No dumps.
     ///
     /// # Errors
-    /// If the requests cannot be sent, or answers were lost: at most [`Self::BATCH`] at once.
+    /// Not permitted; the requests cannot be sent; or answers were lost: send at most
+    /// [`Self::BATCH`] at once.
     pub fn exchange(
         &mut self,
         operation: &'static str,
@@ -95,6 +96,11 @@ impl RequestSocket {
                     return Err(error);
                 }
             };
+            // Without permission only the first of the requests is answered.
+            if Frames::new(answer).flatten().any(|(header, payload)| is_denied(header, payload)) {
+                self.unfinished = true;
+                return Err(Error::Denied { operation });
+            }
             each(answer);
             if Frames::new(answer).flatten().any(|(header, _)| ends(header, requests.last_seq())) {
                 return Ok(());
@@ -105,8 +111,7 @@ impl RequestSocket {
     /// Sends requests that have no answer but success or failure: creates, deletes, flushes.
     ///
     /// # Errors
-    /// As [`Self::exchange`]. Refused requests are counted in the [`Outcome`]; but if permission
-    /// is missing, that is an error.
+    /// As [`Self::exchange`]. Refused requests are counted in the [`Outcome`].
     pub fn run(&mut self, operation: &'static str, requests: &mut Requests) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         self.exchange(operation, requests, |answer| {
@@ -118,10 +123,7 @@ impl RequestSocket {
             }
         })?;
         outcome.done = requests.len().saturating_sub(outcome.failed);
-        match outcome.first_error {
-            Some((_, errno)) if errno == libc::EPERM => Err(Error::from_raw(operation, errno)),
-            _ => Ok(outcome),
-        }
+        Ok(outcome)
     }
 
     /// How full the table is.
@@ -203,6 +205,10 @@ fn connect() -> Result<Socket> {
 
 fn ends(header: Header, seq: u32) -> bool {
     header.seq == seq && matches!(header.kind, NLMSG_ERROR | NLMSG_DONE)
+}
+
+fn is_denied(header: Header, payload: &[u8]) -> bool {
+    header.kind == NLMSG_ERROR && item(header, payload) == Ok(Item::Error { errno: libc::EPERM })
 }
 
 /// A running dump. Dropping it before the end abandons it.

@@ -243,8 +243,10 @@ impl<F: Feed> Connection<F> {
 
     /// Ends the writing side and waits shortly for the client to do the same.
     async fn close(mut self) {
-        drop(self.subscription.take());
+        let greeted = self.subscription.take().is_some();
         match self.session.end() {
+            // Anybody could fill the log with these.
+            Some(end) if !greeted => tracing::debug!("{}: ended before it began: {end:?}", self.peer),
             Some(End::Server(Bye { reason, text })) if *reason != ByeReason::Shutdown => {
                 tracing::info!("{}: closed: {}", self.peer, text::sanitize(text));
             }

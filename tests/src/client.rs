@@ -6,21 +6,28 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use conntop::engine::{Connection, Engine};
 use conntop::mirror::Limits;
-use conntop::source::{RemoteConfig, Source, Target, remote};
+use conntop::source::{RemoteConfig, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
 use tokio::runtime::Runtime;
 
-use crate::judge::Seen;
+use crate::judge::{Seen, uptime_ms};
 
 /// The server's shortest interval, so that tests do not wait for ticks.
 const INTERVAL_MS: u32 = 100;
+
+enum Step {
+    Applied,
+    Over,
+    TimeIsUp,
+}
 
 /// Engine and source; runs only while it is driven, as a front end that draws slowly would.
 pub struct Client {
     runtime: Runtime,
     source: Source,
     engine: Engine,
+    received: usize,
 }
 
 impl Client {
@@ -44,13 +51,19 @@ impl Client {
             remote(config)
         };
         // Ghosts and limits of the mirror are not what is tested here.
-        Ok(Client { runtime, source, engine: Engine::new(Limits::default()) })
+        Ok(Client { runtime, source, engine: Engine::new(Limits::default()), received: 0 })
     }
 
     /// What it knows.
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Bytes of all messages so far, as lines of JSON.
+    #[must_use]
+    pub fn received(&self) -> usize {
+        self.received
     }
 
     /// Takes in what comes until the condition holds.
@@ -65,18 +78,27 @@ impl Client {
     ) -> Result<()> {
         let deadline = Instant::now() + time;
         while !condition(&self.engine) {
-            let rest = deadline.saturating_duration_since(Instant::now());
-            let source = &mut self.source;
-            let event = self.runtime.block_on(async { tokio::time::timeout(rest, source.next()).await });
-            match event {
-                Ok(Some(event)) => self.engine.apply(event, Instant::now()).context("applying a message")?,
-                Ok(None) => bail!("the source ended while waiting for: {what}"),
-                Err(_) => bail!("{time:?} were not enough for: {what}; {}", self.describe()),
+            match self.step(deadline)? {
+                Step::Applied => {}
+                Step::Over => bail!("the source ended while waiting for: {what}"),
+                Step::TimeIsUp => bail!("{time:?} were not enough for: {what}; {}", self.describe()),
             }
-            match self.engine.connection() {
-                Connection::Stale { cause, .. } => bail!("connection lost waiting for: {what}: {cause}"),
-                Connection::Ended(end) => bail!("connection ended waiting for: {what}: {end:?}"),
-                Connection::Connecting | Connection::Live => {}
+            if let Some(cause) = self.lost() {
+                bail!("connection lost while waiting for: {what}: {cause}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what comes for this time.
+    ///
+    /// # Errors
+    /// When the connection breaks, or a message contradicts itself.
+    pub fn drive(&mut self, time: Duration) -> Result<()> {
+        let deadline = Instant::now() + time;
+        while let Step::Applied = self.step(deadline)? {
+            if let Some(cause) = self.lost() {
+                bail!("connection lost: {cause}");
             }
         }
         Ok(())
@@ -89,34 +111,59 @@ impl Client {
     pub fn until_lost(&mut self, time: Duration) -> Result<String> {
         let deadline = Instant::now() + time;
         loop {
-            match self.engine.connection() {
-                Connection::Stale { cause, .. } => return Ok(cause.clone()),
-                Connection::Ended(end) => return Ok(format!("{end:?}")),
-                Connection::Connecting | Connection::Live => {}
+            if let Some(cause) = self.lost() {
+                return Ok(cause);
             }
-            let rest = deadline.saturating_duration_since(Instant::now());
-            let source = &mut self.source;
-            let event = self.runtime.block_on(async { tokio::time::timeout(rest, source.next()).await });
-            match event {
-                Ok(Some(event)) => self.engine.apply(event, Instant::now())?,
-                Ok(None) => return Ok("the source ended".to_owned()),
-                Err(_) => bail!("the connection still lives after {time:?}"),
+            match self.step(deadline)? {
+                Step::Applied => {}
+                Step::Over => return Ok("the source ended".to_owned()),
+                Step::TimeIsUp => bail!("the connection still lives after {time:?}"),
             }
         }
     }
 
-    /// Waits until a whole pass began and ended after now, and was clean: what the mirror has then
-    /// is the table as it is.
+    fn step(&mut self, deadline: Instant) -> Result<Step> {
+        let rest = deadline.saturating_duration_since(Instant::now());
+        let source = &mut self.source;
+        let event = self.runtime.block_on(async { tokio::time::timeout(rest, source.next()).await });
+        let Ok(event) = event else { return Ok(Step::TimeIsUp) };
+        let Some(event) = event else { return Ok(Step::Over) };
+        if let SourceEvent::Messages(messages) = &event {
+            for message in messages.as_slice() {
+                self.received += serde_json::to_vec(message).context("a message as JSON")?.len();
+            }
+        }
+        self.engine.apply(event, Instant::now()).context("applying a message")?;
+        Ok(Step::Applied)
+    }
+
+    fn lost(&self) -> Option<String> {
+        match self.engine.connection() {
+            Connection::Stale { cause, .. } => Some(cause.clone()),
+            Connection::Ended(end) => Some(format!("{end:?}")),
+            Connection::Connecting | Connection::Live => None,
+        }
+    }
+
+    /// Waits until a whole pass has begun and ended after now, and no loss is left to be repaired:
+    /// what the mirror has then is not older than now.
     ///
     /// # Errors
     /// As [`Client::until`].
     pub fn settle(&mut self, time: Duration) -> Result<()> {
-        self.until("the first pass", time, |engine| engine.mirror().position().synced)?;
-        let before = self.engine.mirror().position().pass.number;
-        self.until("a clean pass begun after now", time, |engine| {
+        self.until("the first pass", time, |engine| {
+            let position = engine.mirror().position();
+            position.synced && position.pass.finished.is_some()
+        })?;
+        let now = uptime_ms()?;
+        let known = self.engine.mirror().position().pass.number;
+        self.until("a pass begun after now, and no loss", time, |engine| {
             let position = engine.mirror().position();
             let pass = position.pass;
-            pass.number > before && pass.finished.is_some() && !pass.dirty && position.synced
+            let whole = pass.started.0 > now && pass.finished.is_some() && !pass.dirty;
+            // The next one but one began after the next one ended, even if it is not over itself.
+            let repaired = engine.lost().is_none_or(|lost| lost.since.is_none());
+            position.in_step && repaired && (whole || pass.number > known + 2)
         })
     }
 

@@ -5,6 +5,9 @@ use crate::tools;
 /// Set to `required` where a skipped test has to fail, as in a CI that has root.
 pub const VARIABLE: &str = "CONNTOP_LAB";
 
+/// Set to `1` for the long versions of the tests.
+pub const FULL: &str = "CONNTOP_LAB_FULL";
+
 /// The answer of [`check`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {

@@ -7,7 +7,8 @@
 //! From the ground up: [`lock`] and [`tools`] (what the machine offers, installed once),
 //! [`netns`] (a namespace, and code in it), [`lab`] (the topology), [`traffic`] (real packets),
 //! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says),
-//! [`programs`] and [`client`] (conntop's own side), [`judge`] (both sides compared).
+//! [`programs`] and [`client`] (conntop's own side), [`judge`] (both sides
+//! compared), [`stage`] (all of it set up for a test).
 //!
 //! Invariants
 //! - Nothing outlives its owner: namespaces, processes and raised limits go with `Drop`, at a
@@ -26,6 +27,7 @@ pub mod lock;
 pub mod netns;
 pub mod oracle;
 pub mod programs;
+pub mod stage;
 pub mod tools;
 pub mod traffic;
 
@@ -34,3 +36,4 @@ pub use gate::Gate;
 pub use lab::{Lab, LabOptions};
 pub use netns::Namespace;
 pub use programs::Daemon;
+pub use stage::Stage;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -102,6 +102,23 @@ pub fn command(program: &str) -> Command {
 pub fn run(command: &mut Command) -> Result<Output> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("starting {command:?}"))?;
     check(command, output)
+}
+
+/// Runs a command that must end by itself within the time, whether it fails or not.
+///
+/// # Errors
+/// When it cannot be started, or does not end and is killed.
+pub fn run_within(mut child: Child, time: Duration) -> Result<Output> {
+    let deadline = Instant::now() + time;
+    while child.try_wait().context("asking for a command")?.is_none() {
+        if Instant::now() > deadline {
+            child.kill().context("killing a command")?;
+            let output = child.wait_with_output().context("reading a command")?;
+            bail!("it did not end within {time:?}; it said: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().context("reading a command")
 }
 
 /// Runs a command with this input.

@@ -1,8 +1,227 @@
-//! The flow table: pure state, time as an argument.
+//! The flow table: what the kernel tells in, what changed since a cursor out. Pure state; time is an
+//! argument.
+//!
+//! Identity. A flow is one incarnation of a key: (zone of the original direction, protocols,
+//! original tuple). A NEW event, another CTA_ID, start time or reply tuple begins another one with
+//! another [`FlowId`](conntop_proto::flow::FlowId), which is never used again in an epoch.
+//!
+//! Merging a dump with the events that come meanwhile is the hard part (`merge`, `pass`): an entry
+//! may have been read before an event that was applied earlier. Ended flows therefore stay as
+//! tombstones until the pass is done, and what was read before a NEW was received is not believed.
+//! Only a clean pass ends flows that it did not find.
+//!
+//! Order. Each change takes the next number of the *head* and moves the flow to the tail of one
+//! list; ended records stay in it for a while. A cursor (`cursor`) walks the slots once, then that
+//! list, so that whoever is slow skips what happened in between.
+//!
+//! Invariants
+//! - Totals never fall in an incarnation; what the kernel zeroed is added up, the reset counted.
+//! - What the kernel did not tell is `None`, never 0.
+//! - Memory is bounded by [`Limits`]; at the cap the table says that it is truncated.
 
+mod cursor;
 mod filter;
+mod key;
+mod list;
+mod merge;
+mod pass;
+mod slot;
 
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use conntop_proto::flow::{BootMillis, FlowRow};
+use conntop_proto::message::{Lost, Pass};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+use self::cursor::Cursor;
+pub use self::cursor::{Chunk, CursorId, CursorKey, How};
 pub use self::filter::{Filter, FilterError, Interest};
+use self::key::Key;
+use self::list::ChangeList;
+pub use self::merge::{Origin, ReadSpan};
+use self::pass::Running;
+pub use self::pass::{Outcome, PassReport};
+use self::slot::{Cold, Hot, LIVE, Slot};
 
 /// Most flows that a table holds unless configured otherwise: about 400 MB.
 pub const MAX_FLOWS: usize = 2_000_000;
+/// Most records of ended flows: at 100,000 ends a second the window to resume is still 2.6 s.
+pub const MAX_ENDED: usize = 262_144;
+/// Most keys that a pass remembers as ended though the table never knew them.
+pub const MAX_TOMBSTONES: usize = 262_144;
+/// How long an ended flow is remembered for clients that come back.
+pub const ENDED_MILLIS: u64 = 60_000;
+/// Most rows of a chunk.
+pub const CHUNK_ROWS: usize = conntop_proto::limits::MAX_CHUNK_FLOWS;
+
+/// Bounds of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most live flows.
+    pub flows: usize,
+    /// Most records of ended flows.
+    pub ended: usize,
+    /// Most tombstones of unknown keys in a pass.
+    pub tombstones: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { flows: MAX_FLOWS, ended: MAX_ENDED, tombstones: MAX_TOMBSTONES }
+    }
+}
+
+/// What the table knows about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Live flows.
+    pub flows: usize,
+    /// Records of ended flows.
+    pub ended: usize,
+    /// Whether flows were left out because of the limit.
+    pub truncated: bool,
+}
+
+/// All flows of one epoch.
+pub struct FlowTable {
+    epoch: u64,
+    limits: Limits,
+    head: u64,
+    next_id: u64,
+    hot: Vec<Hot>,
+    cold: Vec<Cold>,
+    list: ChangeList,
+    /// Slots by key: the live flow, or else the latest ended one.
+    index: HashTable<u32>,
+    hasher: RandomState,
+    /// Empty slots.
+    free: Vec<u32>,
+    /// Ended records, oldest first.
+    ended: VecDeque<u32>,
+    live: usize,
+    truncated: bool,
+    pass: Pass,
+    running: Option<Running>,
+    stamp: u32,
+    tombstones: HashSet<Key, RandomState>,
+    lost: Lost,
+    cursors: HashMap<u64, Cursor>,
+    next_cursor: u64,
+    /// Number of the newest change that was forgotten.
+    horizon: u64,
+}
+
+impl std::fmt::Debug for FlowTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlowTable")
+            .field("epoch", &self.epoch)
+            .field("head", &self.head)
+            .field("flows", &self.live)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FlowTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new(epoch: u64, limits: Limits) -> Self {
+        Self {
+            epoch,
+            limits,
+            head: 0,
+            next_id: 1,
+            hot: Vec::new(),
+            cold: Vec::new(),
+            list: ChangeList::default(),
+            index: HashTable::new(),
+            hasher: RandomState::default(),
+            free: Vec::new(),
+            ended: VecDeque::new(),
+            live: 0,
+            truncated: false,
+            pass: Pass::default(),
+            running: None,
+            stamp: 0,
+            tombstones: HashSet::default(),
+            lost: Lost::default(),
+            cursors: HashMap::new(),
+            next_cursor: 0,
+            horizon: 0,
+        }
+    }
+
+    /// Names this life of the table.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Number of the latest change.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The latest pass, which may still run.
+    #[must_use]
+    pub fn pass(&self) -> Pass {
+        self.pass
+    }
+
+    /// Events lost so far.
+    #[must_use]
+    pub fn lost_events(&self) -> Lost {
+        self.lost
+    }
+
+    /// What the table knows about itself.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats { flows: self.live, ended: self.ended.len(), truncated: self.truncated }
+    }
+
+    /// All live flows, in no order.
+    pub fn flows(&self) -> impl Iterator<Item = FlowRow> + '_ {
+        let slots = self.hot.iter().zip(&self.cold);
+        slots.filter(|(hot, _)| hot.has(LIVE)).map(|(hot, cold)| Slot { hot, cold }.row())
+    }
+
+    /// Forgets everything and begins another epoch. Cursors are closed.
+    pub fn clear(&mut self, epoch: u64) {
+        *self = Self::new(epoch, self.limits);
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
+    fn hot(&mut self, slot: u32) -> &mut Hot {
+        &mut self.hot[slot as usize]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
+    fn cold(&mut self, slot: u32) -> &mut Cold {
+        &mut self.cold[slot as usize]
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
+    fn slot(&self, slot: u32) -> Slot<'_> {
+        Slot { hot: &self.hot[slot as usize], cold: &self.cold[slot as usize] }
+    }
+
+    /// The next change number, with the flow moved to the tail of the list.
+    fn change(&mut self, slot: u32) -> u64 {
+        self.head += 1;
+        self.list.push_tail(slot);
+        self.head
+    }
+
+    fn find(&self, key: &Key) -> Option<u32> {
+        use std::hash::BuildHasher;
+        let hash = self.hasher.hash_one(key);
+        self.index.find(hash, |&slot| self.slot(slot).hot.key == *key).copied()
+    }
+}
+
+/// Whether `at` lies more than `millis` after `since`.
+fn older(since: BootMillis, at: BootMillis, millis: u64) -> bool {
+    at.since(since) > millis
+}

@@ -1,0 +1,144 @@
+//! Passes over the whole table, loss, tombstones, and the end of ended records.
+
+use std::hash::BuildHasher;
+
+use conntop_proto::flow::{BootMillis, EndReason};
+use conntop_proto::message::Pass;
+
+use super::key::Key;
+use super::list::NONE;
+use super::slot::{ENDED, LIVE};
+use super::{ENDED_MILLIS, FlowTable, older};
+
+/// A pass under way.
+pub(super) struct Running {
+    /// Live flows that it need not look for any more.
+    pub(super) stamped: usize,
+    /// Flows that found no room.
+    pub(super) refused: usize,
+    /// The slot of the latest entry.
+    pub(super) latest: u32,
+    /// More unknown flows ended than can be remembered.
+    overflow: bool,
+}
+
+/// How a dump ended, as far as its reader knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// At its regular end.
+    Complete,
+    /// At its end, but the kernel says that it may be inconsistent.
+    Interrupted,
+    /// Before its end.
+    Failed,
+}
+
+/// What a pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassReport {
+    /// It may have missed changes and ended nothing; another one is needed.
+    pub dirty: bool,
+    /// Entries read.
+    pub read: u64,
+    /// Flows ended because the kernel has them no more.
+    pub reaped: usize,
+}
+
+impl FlowTable {
+    /// Begins a pass; call it before the dump is asked for. Returns its number.
+    pub fn begin_dump(&mut self, at: BootMillis) -> u64 {
+        self.stamp = self.stamp.wrapping_add(1).max(1);
+        self.tombstones.clear();
+        self.running = Some(Running { stamped: 0, refused: 0, latest: NONE, overflow: false });
+        let number = self.pass.number + 1;
+        self.pass = Pass { number, started: at, finished: None, read: 0, dirty: false };
+        number
+    }
+
+    /// Ends a pass. If nothing can have been missed, the flows that it did not find end.
+    pub fn end_dump(&mut self, at: BootMillis, outcome: Outcome) -> PassReport {
+        let Some(running) = self.running.take() else {
+            return PassReport { dirty: true, ..PassReport::default() };
+        };
+        self.tombstones = std::collections::HashSet::default();
+        self.pass.finished = Some(at);
+        self.pass.dirty |= outcome != Outcome::Complete || running.overflow;
+        let mut report = PassReport { dirty: self.pass.dirty, read: self.pass.read, reaped: 0 };
+        if report.dirty {
+            return report;
+        }
+        self.lost.since = None;
+        self.truncated = running.refused > 0;
+        if running.stamped < self.live {
+            for slot in 0..u32::try_from(self.hot.len()).unwrap_or(NONE) {
+                let hot = self.hot(slot);
+                if hot.has(LIVE) && hot.stamp != self.stamp {
+                    self.end(slot, at, EndReason::Missing, None);
+                    report.reaped += 1;
+                }
+            }
+        }
+        report
+    }
+
+    /// Notes that events were lost; `events` is the kernel's count of all so far, if it counts.
+    pub fn lost(&mut self, at: BootMillis, events: Option<u64>) {
+        self.lost.overruns += 1;
+        self.lost.events = events;
+        self.lost.since.get_or_insert(at);
+        if self.running.is_some() {
+            self.pass.dirty = true;
+        }
+    }
+
+    /// Forgets ended flows that are old enough and that every cursor has passed.
+    pub fn expire(&mut self, at: BootMillis) {
+        let passed = self.passed_by_all();
+        while let Some(&oldest) = self.ended.front() {
+            let Some(ended) = self.slot(oldest).cold.ended() else { break };
+            if !older(ended.at, at, ENDED_MILLIS) || ended.seq > passed {
+                break;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    pub(super) fn forget_oldest(&mut self) {
+        let Some(slot) = self.ended.pop_front() else { return };
+        let record = self.slot(slot);
+        let key = record.hot.key;
+        self.horizon = self.horizon.max(record.cold.ended().map_or(0, |ended| ended.seq));
+        if self.is_tombstone(slot) {
+            self.bury(key);
+        }
+        if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(key), |&s| s == slot) {
+            entry.remove();
+        }
+        self.list.remove(slot);
+        let hot = self.hot(slot);
+        hot.flags = 0;
+        let cold = self.cold(slot);
+        (cold.reply, cold.rare) = (None, None);
+        self.free.push(slot);
+    }
+
+    /// Whether this ended record says that the running pass read its key too early.
+    pub(super) fn is_tombstone(&self, slot: u32) -> bool {
+        let hot = self.slot(slot).hot;
+        self.running.is_some() && hot.has(ENDED) && hot.stamp == self.stamp
+    }
+
+    /// Remembers until the end of the pass that a key without a slot ended.
+    pub(super) fn bury(&mut self, key: Key) {
+        let Some(running) = &mut self.running else { return };
+        if self.tombstones.len() < self.limits.tombstones {
+            self.tombstones.insert(key);
+        } else if !self.tombstones.contains(&key) {
+            running.overflow = true;
+        }
+    }
+
+    pub(super) fn is_buried(&self, key: &Key) -> bool {
+        !self.tombstones.is_empty() && self.tombstones.contains(key)
+    }
+}

@@ -9,21 +9,46 @@
 //! Without subscribers nothing is read and nothing is listened to; a minute after the last one the
 //! table is dropped and a new epoch begins.
 
-pub mod batch;
 pub mod clock;
 mod error;
-pub mod events;
+mod events;
 mod handle;
-pub mod host;
-pub mod requests;
+mod host;
+mod hub;
+mod pacer;
+mod report;
+mod requests;
+mod serve;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
+use conntop_proto::message::{Codec, KernelFacts, ServerHello};
+use conntop_proto::text;
 pub use nfnetlink::netns::Netns;
+use nfnetlink::{Error, EventSocket, RequestSocket, Subscription};
+use tokio::sync::{mpsc, watch};
 
 pub use self::error::CollectorError;
+use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
-use crate::table;
+use self::hub::{Hub, Wires};
+use self::report::{Found, Sysctls};
+use self::requests::Requests;
+use crate::table::{self, Limits};
+
+/// Reports under way: with [`BUFFERS`] the most that reading can be ahead of the table.
+const REPORTS: usize = 16;
+/// Buffers of a dump, 32 KiB each: what the kernel gives in about 10 ms.
+const BUFFERS: usize = 32;
+/// Bytes to ask for the event socket, at most and at least; the kernel gives twice as much.
+const EVENT_BUFFER: usize = 32 << 20;
+const EVENT_BUFFER_LEAST: usize = 1 << 20;
+/// Bounds of the interval.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How a collector works.
 #[derive(Clone, Debug)]
@@ -64,7 +89,107 @@ impl Collector {
     ///
     /// # Errors
     /// No permission, no connection tracking, no such namespace.
-    pub fn spawn(_config: CollectorConfig) -> Result<CollectorHandle, CollectorError> {
-        Err(CollectorError::Ended("ct-table"))
+    pub fn spawn(config: CollectorConfig) -> Result<CollectorHandle, CollectorError> {
+        let (reports, reported) = mpsc::channel(REPORTS);
+        let (pool, empty) = std_mpsc::channel();
+        for _ in 0..BUFFERS {
+            let _ = pool.send(vec![0; RequestSocket::CHUNK]);
+        }
+        let (requests, commands) = std_mpsc::channel();
+        let netns = config.netns.clone();
+        let sender = reports.clone();
+        let (sysctls, host) = start("ct-requests", netns, move || {
+            let mut socket = RequestSocket::open()?;
+            // Whether it is permitted shows only in an answer.
+            match socket.stats() {
+                Err(error @ (Error::Denied { .. } | Error::Unsupported { .. })) => return Err(error.into()),
+                Err(error) => tracing::debug!(%error, "no numbers of the table"),
+                Ok(_) => {}
+            }
+            let thread = Requests { commands, reports: sender, pool: empty, socket, spare: None };
+            let host = host::read().unwrap_or_default();
+            Ok(((Sysctls::read(), host), move || thread.run()))
+        })?;
+        let hurry = Arc::new(AtomicBool::new(false));
+        let events = config.events.then(|| -> Result<_, CollectorError> {
+            let (events, commands) = std_mpsc::channel();
+            let buffer = config.event_buffer.unwrap_or_else(event_buffer);
+            let thread = Events { commands, reports: reports.clone(), hurry: hurry.clone(), buffer };
+            let granted = start("ct-events", config.netns.clone(), move || {
+                // Opened once to know, and closed again until somebody subscribes.
+                let granted = EventSocket::open(Subscription::NewDestroy, buffer)?.buffer_size();
+                Ok((u64::try_from(granted).ok(), move || thread.run()))
+            })?;
+            Ok((events, granted))
+        });
+        let (events, granted) = events.transpose()?.unzip();
+        let granted = granted.flatten();
+        let interval = config.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
+        let epoch = clock::both().wall_ms;
+        let kernel = sysctls.kernel(config.events, granted);
+        let (hello, hello_seen) = watch::channel(hello(config.name, interval, epoch, kernel));
+        let (calls, called) = mpsc::unbounded_channel();
+        let wires = Wires { reports: reported, calls: called, events, requests, pool, hurry, hello };
+        let limits = Limits { flows: config.max_flows, ..Limits::default() };
+        start("ct-table", None, move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .map_err(|source| CollectorError::Thread { thread: "ct-table", source })?;
+            let hub = Hub::new(wires, interval, limits, epoch, Found { sysctls, host, granted });
+            Ok(((), move || runtime.block_on(hub.run())))
+        })?;
+        Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default() })
+    }
+}
+
+/// Starts a thread, waits until `prepare` has run in it, and gives what that found.
+fn start<T: Send + 'static, F: FnOnce()>(
+    name: &'static str,
+    netns: Option<Netns>,
+    prepare: impl FnOnce() -> Result<(T, F), CollectorError> + Send + 'static,
+) -> Result<T, CollectorError> {
+    let (ready, found) = std_mpsc::channel();
+    let body = move || {
+        let entered = netns.map_or(Ok(()), |netns| netns.enter().map_err(CollectorError::from));
+        match entered.and_then(|()| prepare()) {
+            Ok((value, run)) => {
+                let _ = ready.send(Ok(value));
+                run();
+            }
+            Err(error) => {
+                let _ = ready.send(Err(error));
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name(name.into());
+    thread.spawn(body).map_err(|source| CollectorError::Thread { thread: name, source })?;
+    found.recv().map_err(|_| CollectorError::Ended(name))?
+}
+
+/// Bytes to ask for: the kernel gives twice as much, in all at most 1/32 of the memory.
+fn event_buffer() -> usize {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|text| text.split_whitespace().next()?.parse::<usize>().ok());
+    kib.map_or(EVENT_BUFFER_LEAST, |kib| kib * 1024 / 64).clamp(EVENT_BUFFER_LEAST, EVENT_BUFFER)
+}
+
+fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: KernelFacts) -> ServerHello {
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+        text::sanitize(text.trim()).into_owned()
+    };
+    ServerHello {
+        protocol: conntop_proto::PROTOCOL_VERSION,
+        server: concat!("conntopd ", env!("CARGO_PKG_VERSION")).into(),
+        name: name.map_or_else(|| read("hostname"), |name| text::sanitize(&name).into_owned()),
+        epoch,
+        platform: format!("{} {} {}", read("ostype"), read("osrelease"), std::env::consts::ARCH),
+        features: Vec::new(),
+        codecs: if cfg!(feature = "zstd") { vec![Codec::Zstd] } else { Vec::new() },
+        interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+        kernel,
+        clock: clock::both(),
     }
 }

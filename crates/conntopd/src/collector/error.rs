@@ -30,6 +30,19 @@ pub enum CollectorError {
     Ended(&'static str),
 }
 
+impl CollectorError {
+    /// Whether more privileges would help.
+    #[must_use]
+    pub fn is_permission(&self) -> bool {
+        let denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+        match self {
+            Self::Denied(_) => true,
+            Self::Netns(NetnsError::Open { source, .. } | NetnsError::Enter { source, .. }) => denied(source),
+            _ => false,
+        }
+    }
+}
+
 impl From<nfnetlink::Error> for CollectorError {
     fn from(error: nfnetlink::Error) -> Self {
         match error {

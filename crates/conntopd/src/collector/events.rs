@@ -1,119 +1,96 @@
-//! The event thread: drains the event socket by a timer and hands the bytes on.
-//!
-//! It never waits for the socket: woken for each event, the same work costs several times as much. The
-//! pause between two drains follows the load, so that an idle machine wakes it ten times a second and a
-//! busy one does not lose events. While nobody listens the socket is closed, because a subscription
-//! costs the router time for every new flow.
+//! The thread `ct-events`: drains the event socket by timer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use nfnetlink::netns::Netns;
 use nfnetlink::{EventSocket, Subscription};
+use tokio::sync::mpsc::Sender;
 
-use super::CollectorError;
-use super::batch::{Gone, ReadSpan, Report, Reporter};
-use super::clock::now;
+use super::clock;
+use super::report::{EventBatch, Listen, Report};
+use crate::table::ReadSpan;
 
-/// Pause between two drains under load: at 200,000 events a second 1,000 events, 1.3 MB of buffer.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
-/// Pause between two drains when nothing happens: what an event may be late.
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// Events in one report, about 100 KiB: the table merges them in under a millisecond.
-const EVENTS_PER_REPORT: usize = 512;
-/// So many events in one drain call for a shorter pause.
-const BUSY: usize = 64;
+/// Events taken at once: about a megabyte.
+const BATCH: usize = 4096;
+/// Pause after a busy drain. Shorter ones cost a call for every few events.
+const SHORTEST: Duration = Duration::from_millis(5);
+/// Pause when nothing happens: how late the end of a flow may be seen.
+const LONGEST: Duration = Duration::from_millis(100);
 
-/// Commands to the event thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Subscribe; answered by [`Report::Listening`].
-    Listen,
-    /// Unsubscribe.
-    Sleep,
+/// The thread's end of its channels.
+pub(super) struct Events {
+    pub(super) commands: Receiver<Listen>,
+    pub(super) reports: Sender<Report>,
+    /// A pass runs: its entries wait for the events before them.
+    pub(super) hurry: Arc<AtomicBool>,
+    /// Bytes of buffer to ask for.
+    pub(super) buffer: usize,
 }
 
-/// The event thread's body. Ends when the commands or the reports are hung up.
-pub fn run(netns: Option<&Netns>, buffer: usize, commands: &Receiver<Command>, reporter: &Reporter) {
-    let mut listener = Listener { buffer, reporter, drops: 0 };
-    let outcome = netns.map_or(Ok(()), |netns| netns.enter().map_err(CollectorError::from));
-    let outcome = outcome.and_then(|()| listener.serve(commands));
-    if let Err(error) = outcome {
-        let _ = reporter.send(Report::Failed(error));
-    }
-}
-
-struct Listener<'a> {
-    buffer: usize,
-    reporter: &'a Reporter,
-    /// Dropped by sockets that are closed by now.
-    drops: u64,
-}
-
-impl Listener<'_> {
-    fn serve(&mut self, commands: &Receiver<Command>) -> Result<(), CollectorError> {
-        while let Ok(command) = commands.recv() {
-            if command == Command::Listen && self.listen(commands)? == Hung::Up {
-                break;
+impl Events {
+    /// Until the hub is gone.
+    pub(super) fn run(self) {
+        while let Ok(command) = self.commands.recv() {
+            if command == Listen::Start && !self.listen() {
+                return;
             }
         }
-        Ok(())
     }
 
-    /// Listens until told to sleep.
-    fn listen(&mut self, commands: &Receiver<Command>) -> Result<Hung, CollectorError> {
-        let mut socket = EventSocket::open(Subscription::NewDestroy, self.buffer)?;
-        let buffer = u64::try_from(socket.buffer_size()).unwrap_or(u64::MAX);
-        if self.reporter.send(Report::Listening { buffer }).is_err() {
-            return Ok(Hung::Up);
+    /// Whether the hub is still there.
+    fn listen(&self) -> bool {
+        match EventSocket::open(Subscription::NewDestroy, self.buffer) {
+            Ok(socket) => {
+                let buffer = u64::try_from(socket.buffer_size()).unwrap_or(u64::MAX);
+                self.tell(Report::Listening(buffer)) && self.drain(socket)
+            }
+            Err(error) => self.tell(Report::NotListening(error)),
         }
-        let mut pause = SHORTEST_PAUSE;
+    }
+
+    fn drain(&self, mut socket: EventSocket) -> bool {
+        let mut empty_at = clock::now();
+        let mut drops = socket.drops().ok();
+        let mut pause = SHORTEST;
         loop {
-            match commands.recv_timeout(pause) {
-                Ok(Command::Listen) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Command::Sleep) => break,
-                Err(RecvTimeoutError::Disconnected) => return Ok(Hung::Up),
-            }
-            match self.drain(&mut socket)? {
-                Ok(events) if events >= BUSY => pause = SHORTEST_PAUSE,
-                Ok(_) => pause = (pause * 2).min(LONGEST_PAUSE),
-                Err(Gone) => return Ok(Hung::Up),
-            }
-        }
-        self.drops = self.dropped(&socket).unwrap_or(self.drops);
-        Ok(Hung::Not)
-    }
-
-    /// Hands on what is there; the number of events.
-    fn drain(&self, socket: &mut EventSocket) -> Result<Result<usize, Gone>, CollectorError> {
-        let mut events = 0;
-        loop {
-            let from = now();
-            let mut bytes = self.reporter.buffer();
-            let drained = socket.drain(EVENTS_PER_REPORT, &mut bytes)?;
-            events += drained.events;
-            if drained.events > 0 || drained.overrun {
-                let drops = if drained.overrun { self.dropped(socket) } else { None };
-                let span = ReadSpan::until_now(from);
-                let report = Report::Events { span, bytes, overrun: drained.overrun, drops };
-                if self.reporter.send(report).is_err() {
-                    return Ok(Err(Gone));
+            let begun = clock::now();
+            let mut bytes = Vec::new();
+            let drained = match socket.drain(BATCH, &mut bytes) {
+                Ok(drained) => drained,
+                Err(error) => return self.tell(Report::NotListening(error)),
+            };
+            let span = ReadSpan { from: empty_at, to: clock::now() };
+            let now = socket.drops().ok();
+            let lost = (drained.overrun || now > drops).then_some(now.map(u64::from));
+            drops = now;
+            let hurry = self.hurry.load(Ordering::Relaxed);
+            if !bytes.is_empty() || lost.is_some() || hurry {
+                let drained = drained.empty.then_some(begun);
+                if !self.tell(Report::Events(EventBatch { bytes, span, lost, drained })) {
+                    return false;
                 }
             }
             if drained.empty {
-                return Ok(Ok(events));
+                empty_at = begun;
+            }
+            pause = match drained.events {
+                _ if hurry => SHORTEST,
+                0 => (pause * 2).min(LONGEST),
+                1..=64 => pause,
+                _ => SHORTEST,
+            };
+            let wait = if drained.empty { pause } else { Duration::ZERO };
+            match self.commands.recv_timeout(wait) {
+                Ok(Listen::Stop) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Ok(Listen::Start) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    fn dropped(&self, socket: &EventSocket) -> Option<u64> {
-        socket.drops().ok().map(|drops| self.drops.saturating_add(u64::from(drops)))
+    fn tell(&self, report: Report) -> bool {
+        self.reports.blocking_send(report).is_ok()
     }
-}
-
-/// Whether the other side of a channel is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hung {
-    Up,
-    Not,
 }

@@ -75,6 +75,11 @@ impl CollectorHandle {
         hello
     }
 
+    /// Ends when the collector has ended, which it does not while there is a handle unless it fails.
+    pub async fn ended(&self) {
+        self.calls.closed().await;
+    }
+
     /// Begins a subscription. Its first frame begins with the host message; a reset follows unless
     /// it could resume.
     ///

@@ -1,0 +1,118 @@
+//! What the threads tell the table's thread, and what it tells them.
+
+use std::time::Duration;
+
+use conntop_proto::flow::BootMillis;
+use conntop_proto::message::{Host, KernelFacts};
+
+use crate::table::{Outcome, ReadSpan};
+
+/// From `ct-events` and `ct-requests` to `ct-table`.
+pub(super) enum Report {
+    /// The event socket is open, with a buffer of so many bytes.
+    Listening(u64),
+    /// It could not be opened, or broke.
+    NotListening(nfnetlink::Error),
+    /// Events, raw.
+    Events(EventBatch),
+    /// A part of a dump, raw.
+    Entries(Entries),
+    /// The dump ended.
+    DumpDone(DumpDone),
+    /// Numbers of the kernel's table.
+    Numbers(Numbers),
+    /// The machine's addresses.
+    Host(Host),
+}
+
+pub(super) struct EventBatch {
+    pub(super) bytes: Vec<u8>,
+    pub(super) span: ReadSpan,
+    /// Events were lost; how many so far, if the kernel counts.
+    pub(super) lost: Option<Option<u64>>,
+    /// Every event up to here has been received.
+    pub(super) drained: Option<BootMillis>,
+}
+
+pub(super) struct Entries {
+    /// A buffer of the pool.
+    pub(super) buffer: Vec<u8>,
+    pub(super) len: usize,
+    pub(super) span: ReadSpan,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct DumpDone {
+    pub(super) at: BootMillis,
+    pub(super) outcome: Outcome,
+    /// CPU time of the reading thread.
+    pub(super) cost: Duration,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(super) struct Numbers {
+    pub(super) count: Option<u64>,
+    pub(super) max: Option<u64>,
+    pub(super) drop: Option<u64>,
+    pub(super) insert_failed: Option<u64>,
+    pub(super) early_drop: Option<u64>,
+    pub(super) facts: Sysctls,
+}
+
+/// What is read from /proc/sys and does not need the hub.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sysctls {
+    pub(super) facts: nfnetlink::facts::Facts,
+    pub(super) netns: Option<u64>,
+}
+
+impl Sysctls {
+    /// Of the calling thread's namespace.
+    pub(super) fn read() -> Self {
+        Self {
+            facts: nfnetlink::facts::Facts::read(),
+            netns: nfnetlink::netns::identity().ok().map(|(_, inode)| inode),
+        }
+    }
+
+    pub(super) fn kernel(&self, listening: bool, event_buffer: Option<u64>) -> KernelFacts {
+        KernelFacts {
+            acct: self.facts.acct,
+            timestamp: self.facts.timestamp,
+            events: self.facts.events.map(u32::from),
+            max: self.facts.max,
+            buckets: self.facts.buckets,
+            listening,
+            event_buffer,
+            netns: self.netns,
+            // Entries prove it; an empty table proves nothing.
+            tracking: self.facts.count.filter(|&count| count > 0).map(|_| true),
+        }
+    }
+}
+
+/// What the threads found when they began.
+pub(super) struct Found {
+    pub(super) sysctls: Sysctls,
+    pub(super) host: Host,
+    /// Bytes of the event socket's buffer.
+    pub(super) granted: Option<u64>,
+}
+
+/// From `ct-table` to `ct-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listen {
+    Start,
+    Stop,
+}
+
+/// From `ct-table` to `ct-requests`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Dump the table.
+    Pass,
+    /// Read the table's numbers.
+    Numbers,
+    /// Read the machine's addresses.
+    Host,
+}

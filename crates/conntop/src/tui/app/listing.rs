@@ -1,6 +1,6 @@
 //! The rows of the screen: columns, order and cells, out of the engine by way of the view.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use conntop_proto::flow::{FlowId, FlowRow};
 
@@ -76,7 +76,9 @@ pub(crate) struct Totals {
 
 #[derive(Default)]
 pub(crate) struct Listing {
-    order: Vec<FlowId>,
+    order: Vec<(SortKey, FlowId)>,
+    /// What the keys are made by.
+    sort: Option<Sort>,
     totals: Totals,
 }
 
@@ -86,11 +88,11 @@ impl Ranks for Listing {
     }
 
     fn rank_of(&self, id: FlowId) -> Option<usize> {
-        self.order.iter().position(|known| *known == id)
+        self.order.iter().position(|(_, known)| *known == id)
     }
 
     fn at(&self, rank: usize) -> Option<FlowId> {
-        self.order.get(rank).copied()
+        self.order.get(rank).map(|(_, id)| *id)
     }
 }
 
@@ -98,6 +100,7 @@ impl Listing {
     /// Orders the flows anew, or only drops and appends when the rows are held.
     pub(crate) fn refresh(&mut self, engine: &Engine, ask: &Ask) {
         let source = ask.source(engine);
+        let places = self.places(source, ask.sort);
         self.totals = Totals::default();
         let mut rows: Vec<(SortKey, FlowId)> = Vec::with_capacity(engine.mirror().len());
         for view in source.live().chain(source.ended()) {
@@ -105,22 +108,35 @@ impl Listing {
             if local || ask.filter.as_ref().is_some_and(|filter| !filter.matches(&view)) {
                 continue;
             }
-            rows.push((ask.sort.key(&view), view.flow.id()));
+            let id = view.flow.id();
             if view.ended.is_none() {
                 self.totals.add(&view);
             }
+            let place = places.get(&id).copied();
+            rows.push((place.unwrap_or_else(|| ask.sort.key(&view)), id));
         }
         rows.sort_unstable();
-        let fresh = rows.into_iter().map(|(_, id)| id);
+        self.sort = Some(ask.sort);
         if !ask.hold {
-            self.order = fresh.collect();
+            self.order = rows;
             return;
         }
-        let fresh: Vec<FlowId> = fresh.collect();
-        let there: HashSet<FlowId> = fresh.iter().copied().collect();
-        self.order.retain(|id| there.contains(id));
-        let known: HashSet<FlowId> = self.order.iter().copied().collect();
-        self.order.extend(fresh.into_iter().filter(|id| !known.contains(id)));
+        let there: HashSet<FlowId> = rows.iter().map(|(_, id)| *id).collect();
+        self.order.retain(|(_, id)| there.contains(id));
+        let known: HashSet<FlowId> = self.order.iter().map(|(_, id)| *id).collect();
+        self.order.extend(rows.into_iter().filter(|(_, id)| !known.contains(id)));
+    }
+
+    /// Where flows that have ended stood last: they stay there, though their rates are gone.
+    fn places(&self, source: Source<'_>, sort: Sort) -> HashMap<FlowId, SortKey> {
+        if self.sort != Some(sort) {
+            return HashMap::new();
+        }
+        let ended: HashSet<FlowId> = source.ended().map(|view| view.flow.id()).collect();
+        if ended.is_empty() {
+            return HashMap::new();
+        }
+        self.order.iter().filter(|(_, id)| ended.contains(id)).map(|(key, id)| (*id, *key)).collect()
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -131,7 +147,7 @@ impl Listing {
         let source = ask.source(engine);
         let layout = ask.layout();
         let ids = self.order.iter().skip(top).take(height);
-        ids.filter_map(|id| Some((*id, row(&source.get(*id)?, &layout, ask.unit)))).collect()
+        ids.filter_map(|(_, id)| Some((*id, row(&source.get(*id)?, &layout, ask.unit)))).collect()
     }
 }
 
@@ -184,6 +200,10 @@ fn row(view: &FlowView<'_>, layout: &Layout, unit: RateUnit) -> Row {
     let look = columns::Look { unit, ascii: false };
     let new = view.is_new(NEW);
     let cell = |placed: &Placed| {
+        if view.ended.is_some() && placed.column.key == "state" {
+            // Said by a word, not by dimness alone; the details have the last state.
+            return Span::new("ended", Role::Dim);
+        }
         let Cell { text, role } = placed.column.cell(view, placed.width, look);
         let role = match role {
             columns::Role::Text if new => Role::New,

@@ -1,0 +1,113 @@
+//! What keys do: effects, what is on top, and rows that hold still.
+
+mod stage;
+
+use conntop::tui::action::Effect;
+use conntop::tui::bindings::Context;
+use conntop::tui::screen::Row;
+use stage::Stage;
+
+#[test]
+fn keys_lead_to_contexts_and_effects() {
+    let check = |script: &str, context: Context, effects: &[Effect]| {
+        let mut stage = Stage::new(120, 40);
+        stage.play(script);
+        assert_eq!(stage.app.context(), context, "{script}");
+        assert_eq!(stage.effects, effects, "{script}");
+    };
+    for (script, context, effects) in [
+        ("q", Context::Flows, vec![Effect::Quit]),
+        ("F10", Context::Flows, vec![Effect::Quit]),
+        ("Ctrl-C", Context::Flows, vec![Effect::Quit]),
+        ("Ctrl-Z", Context::Flows, vec![Effect::Suspend]),
+        ("Ctrl-L", Context::Flows, vec![Effect::Repaint]),
+        ("+2 Space", Context::Flows, vec![Effect::Pause(true)]),
+        ("+2 Space Space", Context::Flows, vec![Effect::Pause(true), Effect::Pause(false)]),
+        ("?", Context::Help, vec![]),
+        ("? q", Context::Flows, vec![]),
+        ("? F10", Context::Help, vec![Effect::Quit]),
+        ("? /", Context::Prompt, vec![]),
+        ("? / \"q\" Enter Esc", Context::Help, vec![]),
+        ("? / \"q\" Enter Esc Esc", Context::Flows, vec![]),
+        ("/", Context::Prompt, vec![]),
+        ("/ \"q?\" Esc", Context::Flows, vec![]),
+        ("/ Ctrl-C", Context::Flows, vec![]),
+        ("F4 F10", Context::Prompt, vec![Effect::Quit]),
+        ("+2 Enter", Context::Details, vec![]),
+        ("+2 Enter ? Esc Esc", Context::Flows, vec![]),
+        ("Enter", Context::Flows, vec![]),
+        ("+2 s", Context::Menu, vec![]),
+        ("+2 s G Enter", Context::Flows, vec![]),
+        ("+2 A", Context::Dialog, vec![]),
+        ("+2 A y", Context::Flows, vec![]),
+        ("A", Context::Dialog, vec![]),
+        ("A n", Context::Flows, vec![]),
+        ("A Esc", Context::Flows, vec![]),
+        ("A Enter", Context::Dialog, vec![]),
+        ("A y", Context::Flows, vec![Effect::Activate]),
+    ] {
+        check(script, context, &effects);
+    }
+}
+
+/// The cells that identify a flow at 120 columns: source, source port, destination.
+fn key(row: &Row) -> Vec<String> {
+    [3, 4, 5].iter().filter_map(|at| row.cells.get(*at)).map(|cell| cell.text.clone()).collect()
+}
+
+fn keys(stage: &Stage) -> Vec<Vec<String>> {
+    stage.app.screen().table.rows.iter().map(key).collect()
+}
+
+fn selected(stage: &Stage) -> Option<Vec<String>> {
+    stage.app.screen().table.rows.iter().find(|row| row.selected).map(key)
+}
+
+#[test]
+fn the_selection_follows_the_flow() {
+    for script in ["Down Down Down", "PgDn j j", "G k k k k", "Ctrl-D", "I Down Down"] {
+        let mut stage = Stage::new(120, 20);
+        stage.play("+3");
+        stage.play(script);
+        let before = selected(&stage).expect("a selected row");
+        stage.play("+3 I +1 I +1");
+        assert_eq!(selected(&stage), Some(before), "{script}");
+    }
+}
+
+#[test]
+fn nothing_moves_while_a_person_moves_or_the_order_is_frozen() {
+    for script in ["o", "Down"] {
+        let mut stage = Stage::new(120, 60);
+        stage.play("+3");
+        stage.play(script);
+        let before = keys(&stage);
+        stage.play("+1");
+        let after = keys(&stage);
+        let kept: Vec<_> = after.iter().filter(|key| before.contains(key)).cloned().collect();
+        let still: Vec<_> = before.iter().filter(|key| after.contains(key)).cloned().collect();
+        assert_eq!(kept, still, "{script}");
+    }
+}
+
+#[test]
+fn a_paused_screen_stands_and_catches_up() {
+    let mut stage = Stage::new(120, 40);
+    stage.play("+3 Space");
+    let standing = stage.text();
+    stage.play("+4");
+    assert_eq!(stage.text(), standing);
+    stage.play("Space +1");
+    assert_ne!(stage.text(), standing);
+}
+
+#[test]
+fn ended_flows_are_shown_dimmed_and_not_counted() {
+    let mut stage = Stage::new(200, 70);
+    stage.play("+1 I +8");
+    let rows = &stage.app.screen().table.rows;
+    let ghosts = rows.iter().filter(|row| row.ghost).count();
+    let live = stage.app.engine().mirror().len();
+    assert!(ghosts > 0, "no ghost among {} rows", rows.len());
+    assert_eq!(stage.app.screen().header.flows, u64::try_from(live).expect("few"));
+}

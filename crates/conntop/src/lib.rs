@@ -13,6 +13,7 @@ pub mod source;
 
 // How flows are read.
 pub mod columns;
+pub mod filter;
 pub mod orient;
 pub mod sort;
 pub mod units;

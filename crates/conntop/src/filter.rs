@@ -1,0 +1,128 @@
+//! The filter language, the same wherever flows are chosen.
+//!
+//! `dst in 10/8 and rate > 1Mbit and not proto udp`. A text is read into an [`Expr`] (read back from
+//! its own print, it is the same), which is evaluated in three-valued logic: what is unknown
+//! satisfies neither a test nor its negation. Fields are one table, [`FIELDS`].
+//!
+//! A filter's text is bounded in length and nesting, so reading, printing, evaluating and dropping
+//! it take bounded time and stack.
+
+mod error;
+mod eval;
+mod expr;
+mod fields;
+mod lexer;
+mod manual;
+mod operand;
+mod parse;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::view::FlowView;
+
+pub use self::error::FilterError;
+pub use self::expr::{Expr, Op, Test};
+pub use self::fields::{FIELDS, Field, Kind, field};
+pub use self::manual::manual;
+pub use self::operand::Operand;
+
+/// Longest text of a filter, bytes: a line of a person or a script, never a file.
+pub const MAX_LENGTH: usize = 4096;
+/// Deepest nesting of parentheses and negations: no reader follows more, no stack is in danger.
+pub const MAX_DEPTH: usize = 64;
+
+/// Truth of a test: what is unknown is neither true nor false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tri {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Tri {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::False, _) | (_, Self::False) => Self::False,
+            (Self::True, Self::True) => Self::True,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::True, _) | (_, Self::True) => Self::True,
+            (Self::False, Self::False) => Self::False,
+            _ => Self::Unknown,
+        }
+    }
+
+    fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<bool> for Tri {
+    fn from(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// A filter, ready to be asked about flows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    expr: Expr,
+    /// The same with cheap tests first.
+    plan: Expr,
+}
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// Where it is wrong, and what was expected there.
+    pub fn parse(text: &str) -> Result<Self, FilterError> {
+        parse::parse(text).map(Self::from)
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn expr(&self) -> &Expr {
+        &self.expr
+    }
+
+    /// Whether a flow satisfies it.
+    #[must_use]
+    pub fn matches(&self, view: &FlowView<'_>) -> Tri {
+        eval::matches(&self.plan, view)
+    }
+}
+
+impl From<Expr> for Filter {
+    fn from(expr: Expr) -> Self {
+        let mut plan = expr.clone();
+        plan.cheap_first();
+        Self { expr, plan }
+    }
+}
+
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expr.fmt(f)
+    }
+}

@@ -1,0 +1,264 @@
+//! THE table of filter fields. To add a field is to add one entry of [`FIELDS`]. Single-valued fields
+//! read the column of the same name, so a test and the cell beside it never disagree.
+
+use conntop_proto::flow::State;
+
+use crate::columns::{FlowFlags, Offload, Value};
+use crate::orient::End;
+use crate::view::FlowView;
+
+/// What kind of operands a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Protocol by name or number.
+    Proto,
+    /// State by short or long word.
+    State,
+    /// Letters, all of which are set.
+    Flags,
+    /// Direction.
+    Dir,
+    /// Address or network.
+    Net,
+    /// Port by number, service name or range.
+    Port,
+    /// Rate with its unit.
+    Rate,
+    /// Bytes.
+    Bytes,
+    /// Number, perhaps with k, M, G.
+    Count,
+    /// Duration.
+    Duration,
+    /// Word of a status bit, which is set.
+    Status,
+    /// Who forwards.
+    Offload,
+    /// Mark, perhaps with a mask.
+    Mark,
+    /// Number of a label bit, which is set.
+    Label,
+    /// Number up to this.
+    Number(u64),
+    /// Text.
+    Text,
+}
+
+impl Kind {
+    /// Whether values of it are more or less.
+    #[must_use]
+    pub fn is_ordered(self) -> bool {
+        match self {
+            Self::Port | Self::Rate | Self::Bytes | Self::Count | Self::Duration | Self::Number(_) => true,
+            Self::Proto
+            | Self::State
+            | Self::Flags
+            | Self::Dir
+            | Self::Net
+            | Self::Status
+            | Self::Offload
+            | Self::Mark
+            | Self::Label
+            | Self::Text => false,
+        }
+    }
+
+    pub(super) fn cost(self) -> usize {
+        match self {
+            Self::Rate => 20,
+            Self::Flags | Self::Duration | Self::Net => 2,
+            _ => 1,
+        }
+    }
+
+    /// What an operand looks like.
+    #[must_use]
+    pub fn expects(self) -> &'static str {
+        match self {
+            Self::Proto => "a protocol: tcp, udp, icmp, ... or a number up to 255",
+            Self::State => "a state: EST, SYN, TIMEW, UNREP, ASSUR, ... or established, ...",
+            Self::Flags => "flags: letters of S, D, B, R, O, H",
+            Self::Dir => "in, out, internal or transit",
+            Self::Net => "an address or network: 10.0.0.1, 10/8, 2001:db8::/32",
+            Self::Port => "a port from 0 to 65535, a range 1000-2000, or a service such as https",
+            Self::Rate => "a rate with its unit: 1Mbit, 500kbit, 2MB",
+            Self::Bytes => "an amount of bytes: 1500, 10MiB, 2GB",
+            Self::Count => "a number, perhaps with k, M or G",
+            Self::Duration => "a duration: 500ms, 90s, 5m, 1h30m, 2d",
+            Self::Status => "a status: assured, seen_reply, src_nat, dst_nat, dying, ...",
+            Self::Offload => "no, sw or hw",
+            Self::Mark => "a mark: 5, 0x10, or with a mask 0x10/0xff",
+            Self::Label => "the number of a label from 0 to 127",
+            Self::Number(_) => "a number",
+            Self::Text => "a text",
+        }
+    }
+}
+
+/// How to get a field's values: a test holds if it holds for any of them.
+#[derive(Clone, Copy)]
+pub(super) enum Getter {
+    /// One.
+    One(for<'a> fn(&FlowView<'a>) -> Value<'a>),
+    /// One of each side.
+    Two(for<'a> fn(&FlowView<'a>) -> [Value<'a>; 2]),
+    /// All of both tuples.
+    Four(for<'a> fn(&FlowView<'a>) -> [Value<'a>; 4]),
+}
+
+/// A field.
+pub struct Field {
+    /// Name.
+    pub name: &'static str,
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// Kind of its operands.
+    pub kind: Kind,
+    /// Its values.
+    pub(super) get: Getter,
+    /// An example.
+    pub example: &'static str,
+    /// What it is, in a line.
+    pub help: &'static str,
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "field {}", self.name)
+    }
+}
+
+/// The field of that name, in any case.
+#[must_use]
+pub fn field(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| {
+        field.name.eq_ignore_ascii_case(name)
+            || field.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+    })
+}
+
+fn address<'a>(end: End) -> Value<'a> {
+    Value::Address(end.address)
+}
+
+fn port<'a>(end: End) -> Value<'a> {
+    end.port.map_or(Value::Absent, Value::Port)
+}
+
+fn known<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
+    value.map_or(Value::Unknown, kind)
+}
+
+fn present<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
+    value.map_or(Value::Absent, kind)
+}
+
+fn sum((down, up): (u64, u64)) -> u64 {
+    down.saturating_add(up)
+}
+
+macro_rules! fields {
+    ($($name:literal $(| $alias:literal)* : $kind:expr, $get:ident($getter:expr), $example:literal, $help:literal;)*) => {
+        /// Every field there is.
+        pub static FIELDS: &[Field] = &[$(Field {
+            name: $name,
+            aliases: &[$($alias),*],
+            kind: $kind,
+            get: Getter::$get($getter),
+            example: $example,
+            help: $help,
+        }),*];
+    };
+}
+
+fields! {
+    "proto" | "protocol": Kind::Proto, One(|f| Value::Proto(f.orig().proto)),
+        "proto udp", "transport protocol";
+    "state": Kind::State, One(|f| match f.flow.state() {
+            State::Unknown => Value::Unknown,
+            state => Value::State(state),
+        }),
+        "state {SYN, EST}", "state; a short word may stand for several states";
+    "flags": Kind::Flags, One(|f| Value::Flags(FlowFlags::of(f))),
+        "flags S", "all of these are set: S source NAT, D destination NAT, B both, R reset, O offloaded, H helper";
+    "dir": Kind::Dir, One(|f| Value::Dir(f.dir)),
+        "dir out", "who opened it, seen from the local end";
+    "src" | "source": Kind::Net, One(|f| Value::Address(f.orig().src)),
+        "src 192.168.1.5", "address of who opened the connection";
+    "dst" | "destination": Kind::Net, One(|f| Value::Address(f.orig().dst)),
+        "dst in 10/8", "address that the connection was opened to";
+    "sport": Kind::Port, One(|f| port(f.src())),
+        "sport 1000-2000", "port of who opened the connection";
+    "dport": Kind::Port, One(|f| port(f.dst())),
+        "dport {80, https}", "port that the connection was opened to";
+    "port": Kind::Port, Two(|f| [port(f.src()), port(f.dst())]),
+        "port 53", "port of either end";
+    "host": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
+        "host 192.0.2.7", "address of either end";
+    "net": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
+        "net 2001:db8::/32", "network of either end";
+    "addr": Kind::Net, Four(|f| {
+            let (orig, reply) = (f.orig(), f.reply());
+            [orig.src, orig.dst, reply.src, reply.dst].map(Value::Address)
+        }),
+        "addr 203.0.113.1", "any address of both tuples, translated ones too";
+    "nataddr": Kind::Net, Two(|f| [
+            present(f.translated_source(), address),
+            present(f.translated_destination(), address),
+        ]),
+        "nataddr 203.0.113.1", "address that source or destination is translated to; `none` without NAT";
+    "natport": Kind::Port, Two(|f| [
+            f.translated_source().map_or(Value::Absent, port),
+            f.translated_destination().map_or(Value::Absent, port),
+        ]),
+        "natport 40001", "port that source or destination is translated to";
+    "local": Kind::Net, One(|f| address(f.local())),
+        "local 192.168.1.5", "address of the local end";
+    "remote": Kind::Net, One(|f| address(f.remote())),
+        "remote != 8.8.8.8", "address of the other end";
+    "lport": Kind::Port, One(|f| port(f.local())),
+        "lport ssh", "port of the local end";
+    "rport": Kind::Port, One(|f| port(f.remote())),
+        "rport 443", "port of the other end";
+    "mark": Kind::Mark, One(|f| Value::Mark(f.flow.mark())),
+        "mark 0x10/0xf0", "connection mark, with a mask of the bits that count";
+    "zone": Kind::Number(65_535), One(|f| Value::Number(u64::from(f.flow.zone()))),
+        "zone 1", "zone of the original direction, 0 when none";
+    "helper": Kind::Text, One(|f| present(f.flow.helper(), Value::Text)),
+        "helper ftp", "helper that follows the connection; `none` without";
+    "status": Kind::Status, One(|f| Value::Status(f.flow.status())),
+        "status assured", "this status bit is set";
+    "offload": Kind::Offload, One(|f| Value::Offload(Offload::of(f.flow.status()))),
+        "offload != no", "who forwards its packets: no (the network stack), sw (a flowtable), hw";
+    "age": Kind::Duration, One(|f| Value::Time(f.age())),
+        "age > 5m", "time since it began";
+    "idle": Kind::Duration, One(|f| known(f.idle(), Value::Time)),
+        "idle > 1h", "time since its counters last moved";
+    "timeout": Kind::Duration, One(|f| match f.ended {
+            Some(_) => Value::Absent,
+            None => known(f.timeout(), Value::Left),
+        }),
+        "timeout < 30s", "time until the kernel forgets it";
+    "bytes" | "total": Kind::Bytes, One(|f| known(f.bytes_down_up().map(sum), Value::Bytes)),
+        "bytes >= 10MiB", "IP bytes of both directions since the flow began";
+    "bytes_down": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(down, _)| Value::Bytes(down))),
+        "bytes_down > 1GB", "the same towards the local end";
+    "bytes_up": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up))),
+        "bytes_up > 1GB", "the same from the local end";
+    "packets": Kind::Count, One(|f| known(f.packets_down_up().map(sum), Value::Count)),
+        "packets < 3", "packets of both directions since the flow began";
+    "packets_down": Kind::Count, One(|f| known(f.packets_down_up(), |(down, _)| Value::Count(down))),
+        "packets_down 0", "the same towards the local end";
+    "packets_up": Kind::Count, One(|f| known(f.packets_down_up(), |(_, up)| Value::Count(up))),
+        "packets_up > 10k", "the same from the local end";
+    "rate": Kind::Rate, One(|f| known(f.down_up().map(sum), Value::Rate)),
+        "rate > 1Mbit", "rate of both directions";
+    "down": Kind::Rate, One(|f| known(f.down_up(), |(down, _)| Value::Rate(down))),
+        "down > 500kB", "rate towards the local end";
+    "up": Kind::Rate, One(|f| known(f.down_up(), |(_, up)| Value::Rate(up))),
+        "up 1Mbit-10Mbit", "rate from the local end";
+    "id": Kind::Number(u64::MAX), One(|f| Value::Number(f.flow.id().0)),
+        "id 4711", "number of the flow";
+    "labels" | "label": Kind::Label, One(|f| present(f.flow.labels(), Value::Labels)),
+        "labels 5", "this label bit is set; `none` without any";
+}

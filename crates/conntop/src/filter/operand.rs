@@ -1,0 +1,271 @@
+//! What fields are compared with: reading and printing by the kind of the field.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use conntop_proto::flow::Status;
+use conntop_proto::tuple::{self, Proto};
+
+use super::expr::quote;
+use super::fields::Kind;
+use crate::columns::{FlowFlags, Offload, STATES, STATUSES, nearest};
+use crate::orient::{Dir, Net, NetError};
+use crate::units;
+
+/// Something to compare a field with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// What nobody knows.
+    Unknown,
+    /// What is not there.
+    None,
+    /// IP protocol.
+    Proto(Proto),
+    /// Any state with that word: a place in [`STATES`] and whether its short word was meant.
+    State {
+        /// Word as it is printed.
+        word: &'static str,
+    },
+    /// All of these flags.
+    Flags(FlowFlags),
+    /// Direction.
+    Dir(Dir),
+    /// Network or address.
+    Net(Net),
+    /// Numbers from the first to the second, in the base unit of the field: bits per second, bytes,
+    /// milliseconds.
+    Range(u64, u64),
+    /// Status bit.
+    Status(Status),
+    /// Who forwards.
+    Offload(Offload),
+    /// Mark, where these bits count.
+    Mark {
+        /// Value of the bits that count.
+        value: u32,
+        /// Bits that count.
+        mask: u32,
+    },
+    /// Number of a label.
+    Label(u8),
+    /// Text in lower case.
+    Text(String),
+}
+
+/// What was expected instead, and what may have been meant.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) expected: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Wrong {
+    fn new(kind: Kind) -> Self {
+        Self { expected: kind.expects().to_owned(), hint: None }
+    }
+
+    fn meant<'a>(kind: Kind, word: &str, words: impl Iterator<Item = &'a str>) -> Self {
+        let hint = nearest(word, words).map(|near| format!("did you mean `{near}`?"));
+        Self { hint, ..Self::new(kind) }
+    }
+}
+
+/// Services by name: those that people name. More come with the names of services.
+const SERVICES: &[(&str, u64)] = &[
+    ("ftp", 21),
+    ("ssh", 22),
+    ("telnet", 23),
+    ("smtp", 25),
+    ("domain", 53),
+    ("dns", 53),
+    ("http", 80),
+    ("pop3", 110),
+    ("ntp", 123),
+    ("imap", 143),
+    ("snmp", 161),
+    ("bgp", 179),
+    ("ldap", 389),
+    ("https", 443),
+    ("submission", 587),
+    ("imaps", 993),
+    ("mqtt", 1883),
+    ("nfs", 2049),
+    ("mysql", 3306),
+    ("rdp", 3389),
+    ("sip", 5060),
+    ("mdns", 5353),
+    ("postgresql", 5432),
+    ("wireguard", 51820),
+];
+
+impl Operand {
+    /// Reads the operand of a field.
+    pub(super) fn parse(kind: Kind, text: &str) -> Result<Self, Wrong> {
+        if text.eq_ignore_ascii_case("unknown") {
+            return Ok(Self::Unknown);
+        }
+        let may_be_absent = matches!(kind, Kind::Text | Kind::Net | Kind::Port | Kind::Label);
+        if may_be_absent && text.eq_ignore_ascii_case("none") {
+            return Ok(Self::None);
+        }
+        match kind {
+            Kind::Proto => proto(text),
+            Kind::State => state(text),
+            Kind::Flags => flags(text),
+            Kind::Dir => named(kind, text, &Dir::ALL, |dir| dir.word()).map(Self::Dir),
+            Kind::Net => net(text),
+            Kind::Port | Kind::Rate | Kind::Bytes | Kind::Count | Kind::Duration | Kind::Number(_) => {
+                range(kind, text)
+            }
+            Kind::Status => named(kind, text, STATUSES, |(_, word)| word).map(|(bit, _)| Self::Status(bit)),
+            Kind::Offload => named(kind, text, &Offload::ALL, |o| o.word()).map(Self::Offload),
+            Kind::Mark => mark(text).ok_or_else(|| Wrong::new(kind)),
+            Kind::Label => match text.parse() {
+                Ok(bit @ 0..=127) if is_digits(text) => Ok(Self::Label(bit)),
+                _ => Err(Wrong::new(kind)),
+            },
+            Kind::Text => Ok(Self::text(text)),
+        }
+    }
+
+    /// A text to be searched for.
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(text.to_lowercase())
+    }
+
+    pub(super) fn print(&self, f: &mut fmt::Formatter<'_>, kind: Kind) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::None => f.write_str("none"),
+            Self::Proto(proto) => match proto.name() {
+                Some(name) => f.write_str(name),
+                None => write!(f, "{}", proto.0),
+            },
+            Self::State { word } => f.write_str(word),
+            Self::Flags(flags) => f.write_str(&flags.letters()),
+            Self::Dir(dir) => f.write_str(dir.word()),
+            Self::Net(net) => write!(f, "{net}"),
+            Self::Range(from, to) if from == to => f.write_str(&exact(kind, *from)),
+            Self::Range(from, to) => write!(f, "{}-{}", exact(kind, *from), exact(kind, *to)),
+            Self::Status(bit) => {
+                let word = STATUSES.iter().find(|(status, _)| status == bit);
+                f.write_str(word.map_or("unknown", |(_, word)| word))
+            }
+            Self::Offload(offload) => f.write_str(offload.word()),
+            Self::Mark { value, mask: u32::MAX } => write!(f, "{value:#x}"),
+            Self::Mark { value, mask } => write!(f, "{value:#x}/{mask:#x}"),
+            Self::Label(bit) => write!(f, "{bit}"),
+            Self::Text(text) => quote(f, text),
+        }
+    }
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn named<T: Copy>(kind: Kind, text: &str, all: &[T], word: impl Fn(T) -> &'static str) -> Result<T, Wrong> {
+    let found = all.iter().copied().find(|one| word(*one).eq_ignore_ascii_case(text));
+    found.ok_or_else(|| Wrong::meant(kind, text, all.iter().map(|one| word(*one))))
+}
+
+fn proto(text: &str) -> Result<Operand, Wrong> {
+    let by_number = || text.parse().ok().filter(|_| is_digits(text)).map(Proto);
+    let found = Proto::from_name(text).or_else(by_number);
+    let names = tuple::NAMES.iter().map(|(_, name)| *name);
+    found.map(Operand::Proto).ok_or_else(|| Wrong::meant(Kind::Proto, text, names))
+}
+
+fn state(text: &str) -> Result<Operand, Wrong> {
+    let long = STATES.iter().map(|w| w.long);
+    let words = STATES.iter().map(|w| w.short).chain(long);
+    let found = words.clone().find(|word| word.eq_ignore_ascii_case(text));
+    found.map(|word| Operand::State { word }).ok_or_else(|| Wrong::meant(Kind::State, text, words))
+}
+
+fn flags(text: &str) -> Result<Operand, Wrong> {
+    let mut flags = FlowFlags::default();
+    for letter in text.chars() {
+        let found = FlowFlags::LETTERS.iter().find(|(c, _)| c.eq_ignore_ascii_case(&letter));
+        let (_, flag) = found.ok_or_else(|| Wrong::new(Kind::Flags))?;
+        flags = flags.with(*flag);
+    }
+    if text.is_empty() { Err(Wrong::new(Kind::Flags)) } else { Ok(Operand::Flags(flags)) }
+}
+
+fn net(text: &str) -> Result<Operand, Wrong> {
+    text.parse().map(Operand::Net).map_err(|error| match error {
+        NetError::Address => {
+            let is_name = text.contains('.') && text.parse::<IpAddr>().is_err() && !text.contains('/');
+            let hint = is_name && text.chars().any(char::is_alphabetic);
+            Wrong {
+                hint: hint.then(|| "names of hosts cannot be tested yet".to_owned()),
+                ..Wrong::new(Kind::Net)
+            }
+        }
+        NetError::Prefix { .. } => Wrong { expected: error.to_string(), hint: None },
+    })
+}
+
+/// One number of an ordered kind.
+fn number(kind: Kind, text: &str) -> Result<u64, Wrong> {
+    let unit = |result: Result<u64, units::UnitError>| {
+        result.map_err(|error| Wrong { expected: error.to_string(), hint: None })
+    };
+    let plain = |most: u64| {
+        let number = text.parse().ok().filter(|number| is_digits(text) && *number <= most);
+        number.ok_or_else(|| Wrong::new(kind))
+    };
+    match kind {
+        Kind::Rate => unit(units::bits_per_second(text)),
+        Kind::Bytes => unit(units::bytes(text)),
+        Kind::Count => unit(units::count(text)),
+        Kind::Duration => unit(units::millis(text)),
+        Kind::Number(most) => plain(most),
+        Kind::Port => {
+            let service = SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+            match service {
+                Some((_, port)) => Ok(*port),
+                None => plain(u64::from(u16::MAX)).map_err(|wrong| {
+                    let near = nearest(text, SERVICES.iter().map(|(name, _)| *name));
+                    Wrong { hint: near.map(|near| format!("did you mean `{near}`?")), ..wrong }
+                }),
+            }
+        }
+        _ => Err(Wrong::new(kind)),
+    }
+}
+
+fn range(kind: Kind, text: &str) -> Result<Operand, Wrong> {
+    let Some((from, to)) = text.split_once('-') else {
+        let number = number(kind, text)?;
+        return Ok(Operand::Range(number, number));
+    };
+    let (from, to) = (number(kind, from)?, number(kind, to)?);
+    if from <= to {
+        return Ok(Operand::Range(from, to));
+    }
+    Err(Wrong { expected: "a range from less to more".to_owned(), hint: None })
+}
+
+fn mark(text: &str) -> Option<Operand> {
+    let read = |text: &str| match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')),
+        None => text.parse().ok().filter(|_| is_digits(text)),
+    };
+    let (value, mask) = match text.split_once('/') {
+        Some((value, mask)) => (read(value)?, read(mask)?),
+        None => (read(text)?, u32::MAX),
+    };
+    Some(Operand::Mark { value: value & mask, mask })
+}
+
+fn exact(kind: Kind, value: u64) -> String {
+    match kind {
+        Kind::Rate => units::exact_bits_per_second(value),
+        Kind::Bytes => units::exact_bytes(value),
+        Kind::Count => units::exact_count(value),
+        Kind::Duration => units::exact_millis(value),
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,121 @@
+//! Ranks without a full sort: parts of the list are put in order when somebody asks for them.
+
+use std::ops::Range;
+
+use conntop_proto::flow::FlowId;
+
+use crate::sort::SortKey;
+
+/// A row before it has a rank.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) key: SortKey,
+    pub(super) id: FlowId,
+    pub(super) ghost: bool,
+}
+
+impl Entry {
+    fn place(&self) -> (SortKey, FlowId) {
+        (self.key, self.id)
+    }
+}
+
+/// Rows that are sorted around a window in advance, so that scrolling by lines asks for nothing.
+const AROUND: usize = 256;
+
+/// Entries of which one range is where it belongs.
+#[derive(Debug, Default)]
+pub(super) struct Ranking {
+    entries: Vec<Entry>,
+    sorted: Range<usize>,
+}
+
+impl Ranking {
+    pub(super) fn new(entries: Vec<Entry>) -> Self {
+        Self { entries, sorted: 0..0 }
+    }
+
+    /// The emptied list, to be filled again.
+    pub(super) fn take(&mut self) -> Vec<Entry> {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.clear();
+        self.sorted = 0..0;
+        entries
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    pub(super) fn rank_of(&self, id: FlowId) -> Option<usize> {
+        let place = self.entries.iter().find(|entry| entry.id == id)?.place();
+        Some(self.entries.iter().filter(|entry| entry.place() < place).count())
+    }
+
+    /// Entries by rank, in order.
+    pub(super) fn window(&mut self, top: usize, height: usize) -> &[Entry] {
+        let end = top.saturating_add(height).min(self.entries.len());
+        let top = top.min(end);
+        if top < self.sorted.start || end > self.sorted.end {
+            let from = top.saturating_sub(AROUND);
+            let to = end.saturating_add(AROUND).min(self.entries.len());
+            self.select(from, to);
+        }
+        self.entries.get(top..end).unwrap_or(&[])
+    }
+
+    /// Puts the entries of the ranks `from..to` in their places: linear for those outside.
+    fn select(&mut self, from: usize, to: usize) {
+        if from > 0 && from < self.entries.len() {
+            self.entries.select_nth_unstable_by_key(from, Entry::place);
+        }
+        let Some(rest) = self.entries.get_mut(from..) else { return };
+        let wanted = to.saturating_sub(from);
+        if wanted < rest.len() {
+            rest.select_nth_unstable_by_key(wanted, Entry::place);
+        }
+        if let Some(window) = rest.get_mut(..wanted) {
+            window.sort_unstable_by_key(Entry::place);
+        }
+        self.sorted = from..to;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::Value;
+    use proptest::prelude::*;
+
+    fn ranking(keys: &[u64]) -> (Ranking, Vec<FlowId>) {
+        let entries: Vec<Entry> = (0..)
+            .zip(keys)
+            .map(|(id, key)| Entry { key: SortKey::of(Value::Number(*key)), id: FlowId(id), ghost: false })
+            .collect();
+        let mut sorted = entries.clone();
+        sorted.sort_by_key(Entry::place);
+        (Ranking::new(entries), sorted.iter().map(|e| e.id).collect())
+    }
+
+    proptest! {
+        #[test]
+        fn windows_are_those_of_a_full_sort(
+            keys in proptest::collection::vec(0_u64..50, 0..2000),
+            asked in proptest::collection::vec((0_usize..2100, 0_usize..60), 1..6),
+        ) {
+            let (mut ranking, sorted) = ranking(&keys);
+            for (top, height) in asked {
+                let got: Vec<FlowId> = ranking.window(top, height).iter().map(|e| e.id).collect();
+                let wanted: Vec<FlowId> = sorted.iter().skip(top).take(height).copied().collect();
+                prop_assert_eq!(got, wanted);
+            }
+            for (rank, id) in sorted.iter().enumerate().step_by(97) {
+                prop_assert_eq!(ranking.rank_of(*id), Some(rank));
+            }
+        }
+    }
+}

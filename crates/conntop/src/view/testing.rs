@@ -1,0 +1,95 @@
+//! Mirrors made by hand, for tests: rows go in as messages, as they would from a collector.
+
+use conntop_proto::delta::{DeltaHeader, DeltaRows, EndedRow};
+use conntop_proto::flow::{
+    BootMillis, Counters, EndReason, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status,
+    TrafficRow,
+};
+use conntop_proto::message::{Pass, ServerMessage};
+use conntop_proto::tuple::{L4, Proto, Tuple};
+
+use super::{Now, Source};
+use crate::mirror::Mirror;
+use crate::orient::LocalNets;
+
+/// A mirror, the networks around it, and its time in milliseconds.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) mirror: Mirror,
+    pub(crate) nets: LocalNets,
+    pub(crate) now: u64,
+    pass: u64,
+}
+
+impl World {
+    pub(crate) fn source(&self) -> Source<'_> {
+        let now = Now { boot: BootMillis(self.now), wall: Some(self.now * 1000 + WALL) };
+        Source { mirror: &self.mirror, nets: &self.nets, now }
+    }
+
+    /// Applies a delta at the end of a complete pass, one second after the one before.
+    pub(crate) fn pass(&mut self, rows: DeltaRows) {
+        self.now += 1000;
+        self.pass += 1;
+        let at = BootMillis(self.now);
+        let pass = Pass { number: self.pass, started: at, finished: Some(at), read: 0, dirty: false };
+        let header = DeltaHeader { cursor: self.pass, in_step: true, at, pass };
+        let delta = rows.into_delta(header);
+        self.mirror.apply(&ServerMessage::Delta(Box::new(delta))).unwrap();
+    }
+}
+
+/// Wall clock at the boot of the machine, microseconds.
+pub(crate) const WALL: u64 = 1_700_000_000_000_000;
+
+/// A TCP flow from `src` to `dst`, each `address:port`, that began at `first_seen`.
+pub(crate) fn flow(id: u64, src: &str, dst: &str) -> FlowRow {
+    let (src, dst): (std::net::SocketAddr, std::net::SocketAddr) =
+        (src.parse().unwrap(), dst.parse().unwrap());
+    let orig = Tuple {
+        src: src.ip(),
+        dst: dst.ip(),
+        proto: Proto::TCP,
+        l4: L4::Ports { src: src.port(), dst: dst.port() },
+    };
+    FlowRow {
+        identity: IdentityRow {
+            id: FlowId(id),
+            zone: 0,
+            orig,
+            reply: orig.inverse(),
+            reply_zone: 0,
+            ct_id: None,
+            start: None,
+            first_seen: BootMillis(0),
+            born: false,
+            master: None,
+        },
+        state: StateRow { state: State::Established, status: Status(0xe) },
+        traffic: TrafficRow::default(),
+        meta: MetaRow::default(),
+    }
+}
+
+/// Counters of both directions, ten packets each, read at `sampled`.
+pub(crate) fn traffic(orig: u64, reply: u64, sampled: u64) -> TrafficRow {
+    TrafficRow {
+        orig: Some(Counters { packets: 10, bytes: orig }),
+        reply: Some(Counters { packets: 10, bytes: reply }),
+        resets: 0,
+        expires: Some(BootMillis(sampled + 100_000)),
+        sampled: BootMillis(sampled),
+    }
+}
+
+/// The end of a flow with these counters.
+pub(crate) fn ended(id: u64, at: u64, traffic: TrafficRow) -> EndedRow {
+    EndedRow {
+        id: FlowId(id),
+        at: BootMillis(at),
+        reason: EndReason::Destroyed,
+        stop: None,
+        traffic,
+        short: None,
+    }
+}

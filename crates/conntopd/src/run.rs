@@ -36,6 +36,8 @@ enum RunError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Collector(#[from] CollectorError),
+    #[error("the collector has ended; the lines above say why")]
+    CollectorEnded,
     #[error("starting the runtime: {0}")]
     Runtime(std::io::Error),
 }
@@ -139,6 +141,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
             ),
         }
     }
+    let handle = collector.clone();
     let server = Server::new(collector, tcp, unix, settings.max_clients);
     for address in server.addresses() {
         tracing::info!("listening on {address}");
@@ -149,9 +152,16 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
              of loopback connections yet. To limit it to root and group {GROUP}: --unix PATH"
         );
     }
-    server.run(signals.stop()).await;
+    let mut ended = Ok(());
+    let stop = async {
+        tokio::select! {
+            () = signals.stop() => {}
+            () = handle.ended() => ended = Err(RunError::CollectorEnded),
+        }
+    };
+    server.run(stop).await;
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
 /// SIGTERM and SIGINT end the daemon; SIGHUP, which there is nothing to do for, does not.

@@ -94,7 +94,8 @@ impl View {
             return false;
         }
         let before = self.basis.replace(basis);
-        let same_order = before.as_ref().is_some_and(|b| b.query.sort == query.sort);
+        let same_order =
+            before.as_ref().is_some_and(|b| b.query.sort == query.sort && b.query.filter == query.filter);
         if !same_order {
             self.seen.clear();
         }

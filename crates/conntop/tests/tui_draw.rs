@@ -43,6 +43,7 @@ fn screens(text: &str) -> Vec<Screen> {
             output: Some("9.10 Mbit/s".into()),
             words: ("in", "out"),
             history: (0..50).map(f64::from).collect(),
+            quiet_outside: false,
             others: vec![("transit", "1.00 Gbit/s".into())],
             window: "2s".into(),
             clock: Some("12:04:31".into()),

@@ -38,12 +38,12 @@ fn keys_lead_to_contexts_and_effects() {
         ("Enter", Context::Flows, vec![]),
         ("+2 s", Context::Menu, vec![]),
         ("+2 s G Enter", Context::Flows, vec![]),
-        ("+2 A", Context::Dialog, vec![]),
-        ("+2 A y", Context::Flows, vec![]),
+        ("+2 A", Context::Notice, vec![]),
+        ("+2 A Enter", Context::Flows, vec![]),
+        ("+2 A q", Context::Flows, vec![]),
         ("A", Context::Dialog, vec![]),
         ("A n", Context::Flows, vec![]),
         ("A Esc", Context::Flows, vec![]),
-        ("A Enter", Context::Dialog, vec![]),
         ("A y", Context::Flows, vec![Effect::Activate]),
     ] {
         check(script, context, &effects);

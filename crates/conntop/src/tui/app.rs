@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use conntop_proto::flow::FlowId;
 use ratatui::layout::Rect;
 
-use self::cursor::{Cursor, Ranks};
+use self::cursor::Cursor;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
 use self::listing::{Ask, Listing};
@@ -34,7 +34,7 @@ use crate::mirror::MirrorError;
 use crate::sort::Sort;
 use crate::source::SourceEvent;
 use crate::units::RateUnit;
-use crate::view::Now;
+use crate::view::{self, Now};
 
 /// Windows of the rates, in seconds; `w` takes the next.
 pub const WINDOWS: [u64; 3] = [2, 10, 40];
@@ -85,6 +85,7 @@ pub struct App {
     failure: Option<String>,
     /// Whether the facts of the hello about tracking are out of date.
     activated: bool,
+    visible: Vec<FlowId>,
     screen: Screen,
 }
 
@@ -115,6 +116,7 @@ impl App {
             pace: Pace::default(),
             failure: None,
             activated: false,
+            visible: Vec::new(),
             screen: Screen::default(),
             options,
         }
@@ -148,9 +150,9 @@ impl App {
     }
 
     /// Flows whose rows are in view, for the collector to keep fresh.
-    pub fn visible(&self) -> impl Iterator<Item = FlowId> {
-        let height = usize::from(self.areas().body.height);
-        (self.cursor.top..self.cursor.top.saturating_add(height)).map_while(|rank| self.listing.at(rank))
+    #[must_use]
+    pub fn visible(&self) -> &[FlowId] {
+        &self.visible
     }
 
     /// When the screen has to be made anew although nothing happens; `None` while nothing is due.
@@ -221,7 +223,10 @@ impl App {
                     RateUnit::Bytes => RateUnit::Bits,
                 };
             }
-            Action::HideLocal => self.hide_local = !self.hide_local,
+            Action::HideLocal => {
+                self.hide_local = !self.hide_local;
+                self.hold_until = None;
+            }
             Action::Layout => {
                 self.preset = match self.preset {
                     Preset::Router => Preset::Workstation,
@@ -244,15 +249,20 @@ impl App {
         if !hold {
             self.hold_until = None;
         }
-        let ask = self.ask(now, hold || self.frozen);
+        let motion = match (hold, self.frozen) {
+            (true, _) => view::Motion::Held,
+            (false, true) => view::Motion::Frozen,
+            (false, false) => view::Motion::Live,
+        };
+        let ask = self.ask(now, motion);
         self.listing.refresh(&self.engine, &ask);
         let height = usize::from(self.areas().body.height);
-        self.cursor.follow(&self.listing, height);
+        self.cursor.follow(&mut self.listing, height);
         self.keep_details();
         self.screen = self.compose(&ask, self.paused.unwrap_or(now));
     }
 
-    fn ask(&self, now: Instant, hold: bool) -> Ask {
+    fn ask(&self, now: Instant, motion: view::Motion) -> Ask {
         let boot = self.engine.collector_time(self.paused.unwrap_or(now));
         Ask {
             filter: self.filtering.filter().cloned(),
@@ -262,7 +272,7 @@ impl App {
             hide_local: self.hide_local,
             unit: self.unit,
             width: self.size.0,
-            hold,
+            motion,
             now: Now { boot, wall: self.engine.wall_micros(boot) },
         }
     }
@@ -282,11 +292,12 @@ impl App {
             self.cursor.release();
             return;
         }
-        self.cursor.step(&self.listing, height, motion);
+        self.cursor.step(&mut self.listing, height, motion);
         self.hold_until = Some(now + HOLD);
     }
 
     fn close(&mut self) {
+        self.hold_until = None;
         if self.filtering.open {
             return self.filtering.cancel();
         }

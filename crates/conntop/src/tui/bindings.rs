@@ -25,12 +25,14 @@ pub enum Context {
     Prompt,
     /// A question.
     Dialog,
+    /// A message.
+    Notice,
 }
 
 impl Context {
     /// Every context, in the order of the help.
     pub const ALL: &[Self] =
-        &[Self::Flows, Self::Details, Self::Help, Self::Menu, Self::Prompt, Self::Dialog];
+        &[Self::Flows, Self::Details, Self::Help, Self::Menu, Self::Prompt, Self::Dialog, Self::Notice];
 
     /// Heading in the help.
     #[must_use]
@@ -42,6 +44,7 @@ impl Context {
             Self::Menu => "Menu",
             Self::Prompt => "While typing",
             Self::Dialog => "Question",
+            Self::Notice => "Message",
         }
     }
 }
@@ -61,12 +64,12 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Details, Dialog, Flows, Help, Menu, Prompt};
+use Context::{Details, Dialog, Flows, Help, Menu, Notice, Prompt};
 
 const ROWS: &[Context] = &[Flows];
 const SCROLLS: &[Context] = &[Flows, Details, Help, Menu];
-const CLOSES: &[Context] = &[Details, Help, Menu];
-const ANYWHERE: &[Context] = &[Flows, Details, Help, Menu, Prompt, Dialog];
+const CLOSES: &[Context] = &[Details, Help, Menu, Notice];
+const ANYWHERE: &[Context] = &[Flows, Details, Help, Menu, Prompt, Dialog, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -111,10 +114,11 @@ pub const BINDINGS: &[Binding] = &[
         "close the topmost thing: menu, dialog, details, then the filter",
         "",
     ),
+    bind(&[named(KeyCode::Enter)], Action::Close, &[Notice], "close", "Close"),
     bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
     bind(&[Key::ch('q'), Key::f(10)], Action::Quit, ROWS, "quit", "Quit"),
-    bind(&[Key::f(10)], Action::Quit, &[Details, Help, Menu, Prompt, Dialog], "quit", ""),
-    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Help, Menu], "quit", ""),
+    bind(&[Key::f(10)], Action::Quit, &[Details, Help, Menu, Prompt, Dialog, Notice], "quit", ""),
+    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Help, Menu, Notice], "quit", ""),
     bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog], "cancel", ""),
     bind(&[named(KeyCode::Up), Key::ch('k')], Action::Move(Motion::Up), SCROLLS, "one line up", ""),
     bind(&[named(KeyCode::Down), Key::ch('j')], Action::Move(Motion::Down), SCROLLS, "one line down", ""),
@@ -137,7 +141,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('g'), named(KeyCode::Home)], Action::Move(Motion::Top), SCROLLS, "to the first", ""),
     bind(&[Key::ch('G'), named(KeyCode::End)], Action::Move(Motion::Bottom), SCROLLS, "to the last", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
-    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu, Dialog], "take the marked line", ""),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", ""),
     bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
     bind(
@@ -232,9 +236,15 @@ pub fn dispatch(context: Context, key: Key) -> Option<Action> {
 
 /// Pairs of key and word for the footer, most important first.
 pub fn footer(context: Context) -> impl Iterator<Item = (String, &'static str)> {
+    let mut shown: Vec<&'static str> = Vec::new();
     BINDINGS
         .iter()
         .filter(move |b| !b.footer.is_empty() && b.contexts.contains(&context))
+        .filter(move |b| {
+            let first = !shown.contains(&b.footer);
+            shown.push(b.footer);
+            first
+        })
         .filter_map(|b| b.keys.first().map(|key| (key.to_string(), b.footer)))
 }
 

@@ -53,6 +53,8 @@ pub struct Header {
     pub words: (&'static str, &'static str),
     /// Sums of both over the last ticks, oldest first.
     pub history: Vec<f64>,
+    /// Whether nothing goes in or out, so that the rest matters more.
+    pub quiet_outside: bool,
     /// Traffic that is neither, as words and formatted rates.
     pub others: Vec<(&'static str, String)>,
     /// Effective window of the rates, formatted.

@@ -19,7 +19,7 @@ use crate::tui::theme::Role;
 const HALF: Duration = Duration::from_millis(500);
 
 impl App {
-    pub(super) fn compose(&self, ask: &Ask, now: Instant) -> Screen {
+    pub(super) fn compose(&mut self, ask: &Ask, now: Instant) -> Screen {
         Screen {
             header: self.header(now),
             filter: self.filter_line(),
@@ -58,10 +58,11 @@ impl App {
             output: shown(total.map(|t| t.up)),
             words: ("in", "out"),
             history: self.pace.history(),
+            quiet_outside: total.is_some_and(|t| t.down == 0 && t.up == 0),
             others,
             window: format!("{}s", seconds.max(asked)),
             clock: self.clock(),
-            flows: u64::try_from(mirror.len()).unwrap_or(u64::MAX),
+            flows: self.live(),
             max: self.engine.table().and_then(|table| table.max).or(kernel_max),
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
@@ -103,30 +104,37 @@ impl App {
     /// What the filter shows.
     fn totals(&self) -> Spans {
         let totals = self.listing.totals();
-        let count = |n: usize| grouped(u64::try_from(n).unwrap_or(u64::MAX));
-        let mut text = format!("{} of {} flows", count(totals.shown), count(self.engine.mirror().len()));
-        for (word, bytes) in [("in", totals.down), ("out", totals.up)] {
-            if let Some(bytes) = bytes {
+        let all = totals.all();
+        let mut text = format!("{} of {} flows", grouped(all.flows), grouped(self.live()));
+        if all.has_rates {
+            for (word, bytes) in [("in", totals.outside.down), ("out", totals.outside.up)] {
                 text.push_str(&format!("  {word} {}", format::rate(bytes, self.unit)));
             }
         }
         if totals.unknown > 0 {
-            text.push_str(&format!("  {} unknown", count(totals.unknown)));
+            text.push_str(&format!("  {} unknown", grouped(totals.unknown)));
         }
         vec![Span::new(text, Role::Label)]
     }
 
-    fn table(&self, ask: &Ask, now: Instant) -> Table {
+    fn live(&self) -> u64 {
+        u64::try_from(self.engine.mirror().len()).unwrap_or(u64::MAX)
+    }
+
+    fn table(&mut self, ask: &Ask, now: Instant) -> Table {
         let height = usize::from(self.areas().body.height);
+        let mut ids = Vec::with_capacity(height);
         let rows = self
             .listing
             .rows(&self.engine, ask, self.cursor.top, height)
             .into_iter()
             .map(|(id, mut row)| {
+                ids.push(id);
                 row.selected = self.cursor.selected == Some(id);
                 row
             })
             .collect::<Vec<_>>();
+        self.visible = ids;
         let empty = if rows.is_empty() { self.emptiness(now) } else { Vec::new() };
         Table { columns: headings(ask), rows, empty }
     }
@@ -212,8 +220,7 @@ impl App {
             }
             Open::Question(question) => ask_for(*question, self.options.leftover.as_deref()),
             Open::Notice { title, text } => {
-                let close = vec![Span::new("Enter", Role::Key), Span::new(" closes", Role::Text)];
-                let text = vec![vec![Span::new(text.clone(), Role::Text)], Vec::new(), close];
+                let text = vec![vec![Span::new(text.clone(), Role::Text)]];
                 Layer::Dialog { title: (*title).to_owned(), text }
             }
         })

@@ -27,7 +27,7 @@ pub(crate) trait Ranks {
     /// Rank of a flow, if it is among them.
     fn rank_of(&self, id: FlowId) -> Option<usize>;
     /// The flow of that rank.
-    fn at(&self, rank: usize) -> Option<FlowId>;
+    fn at(&mut self, rank: usize) -> Option<FlowId>;
 }
 
 impl Cursor {
@@ -42,7 +42,7 @@ impl Cursor {
     }
 
     /// Selects the flow of that rank.
-    pub(crate) fn select(&mut self, rows: &impl Ranks, height: usize, rank: usize) {
+    pub(crate) fn select(&mut self, rows: &mut impl Ranks, height: usize, rank: usize) {
         let last = rows.count().saturating_sub(1);
         self.rank = rank.min(last);
         self.selected = rows.at(self.rank);
@@ -50,7 +50,7 @@ impl Cursor {
     }
 
     /// Moves by one motion.
-    pub(crate) fn step(&mut self, rows: &impl Ranks, height: usize, motion: Motion) {
+    pub(crate) fn step(&mut self, rows: &mut impl Ranks, height: usize, motion: Motion) {
         let page = height.max(1);
         let half = (height / 2).max(1);
         let from = match self.selected {
@@ -80,7 +80,7 @@ impl Cursor {
     }
 
     /// Finds the selected flow again after the rows have changed.
-    pub(crate) fn follow(&mut self, rows: &impl Ranks, height: usize) {
+    pub(crate) fn follow(&mut self, rows: &mut impl Ranks, height: usize) {
         let Some(id) = self.selected else {
             self.top = 0;
             return;

@@ -3,7 +3,7 @@
 //! While one types, the rows follow every valid expression; an invalid one leaves the last valid
 //! one in force and points at the mistake.
 
-use super::listing::Filter;
+use super::listing::{Filter, parse_filter};
 use crate::tui::action::Edit;
 use crate::tui::prompt::Prompt;
 use crate::tui::screen::Caret;
@@ -87,7 +87,7 @@ impl Filtering {
             self.applied = None;
             return;
         }
-        match Filter::parse(text) {
+        match parse_filter(text) {
             Ok(filter) => self.applied = Some((text.to_owned(), filter)),
             Err(caret) => self.error = Some(caret),
         }

@@ -53,7 +53,8 @@ impl Open {
             Self::Help { searching: true, .. } => Context::Prompt,
             Self::Help { .. } => Context::Help,
             Self::Sort { .. } => Context::Menu,
-            Self::Question(_) | Self::Notice { .. } => Context::Dialog,
+            Self::Question(_) => Context::Dialog,
+            Self::Notice { .. } => Context::Notice,
         }
     }
 
@@ -75,7 +76,7 @@ impl App {
     pub(super) fn open_details(&mut self) {
         if self.cursor.selected.is_none() {
             let height = usize::from(self.areas().body.height);
-            self.cursor.select(&self.listing, height, self.cursor.top);
+            self.cursor.select(&mut self.listing, height, self.cursor.top);
         }
         let Some(id) = self.cursor.selected else { return };
         if let Some((row, end)) = self.look_up(id) {
@@ -150,6 +151,7 @@ impl App {
 
     pub(super) fn edit(&mut self, edit: &Edit) {
         if self.filtering.open {
+            self.hold_until = None;
             self.filtering.edit(edit);
         } else if let Some(Open::Help { top, search, searching: true }) = self.layers.last_mut()
             && search.edit(edit)
@@ -172,9 +174,6 @@ impl App {
                     Some(column) => self.sort_by(column),
                     None => {}
                 }
-            }
-            Some(Open::Notice { .. }) => {
-                self.layers.pop();
             }
             _ => {}
         }

@@ -1,21 +1,25 @@
 //! The rows of the screen: columns, order and cells, out of the engine by way of the view.
 
-use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use conntop_proto::flow::{FlowId, FlowRow};
 
 use super::cursor::Ranks;
 use crate::columns::{self, COLUMNS, Cell, Column, Layout, Placed, Preset};
 use crate::engine::Engine;
+pub(crate) use crate::filter::Filter;
 use crate::orient::Dir;
-use crate::sort::{Order, Sort, SortKey};
+use crate::sort::{Order, Sort};
 use crate::tui::screen::{Align, Caret, Column as Heading, Order as Mark, Row, Span};
 use crate::tui::theme::Role;
 use crate::units::RateUnit;
-use crate::view::{FlowView, Now, Source};
+use crate::view::{FlowView, Motion, Now, Query, Source, Totals, View};
 
 /// How long a flow counts as new, milliseconds: two ticks, so that nobody misses it.
 const NEW: u64 = 2_000;
+
+/// How long ended flows stay in view.
+const GHOST: Duration = Duration::from_secs(10);
 
 /// What rows are asked for.
 #[derive(Clone, Debug)]
@@ -28,8 +32,8 @@ pub(crate) struct Ask {
     pub(crate) hide_local: bool,
     pub(crate) unit: RateUnit,
     pub(crate) width: u16,
-    /// Whether rows stay where they are.
-    pub(crate) hold: bool,
+    /// How rows move.
+    pub(crate) motion: Motion,
     pub(crate) now: Now,
 }
 
@@ -48,116 +52,68 @@ impl Ask {
     }
 }
 
-/// A filter that could be read.
-#[derive(Clone, Debug)]
-pub(crate) struct Filter(String);
-
-impl Filter {
-    pub(crate) fn parse(text: &str) -> Result<Self, Caret> {
-        match text.find('!') {
-            Some(from) => Err(Caret { from, to: from + 1, message: "expected a field".into() }),
-            None => Ok(Self(text.to_owned())),
-        }
-    }
-
-    fn matches(&self, view: &FlowView<'_>) -> bool {
-        COLUMNS.iter().any(|c| c.cell(view, 60, columns::Look::default()).text.contains(&self.0))
-    }
+/// Reads a filter.
+pub(crate) fn parse_filter(text: &str) -> Result<Filter, Caret> {
+    Filter::parse(text).map_err(|error| {
+        let columns = error.columns(text);
+        Caret { from: columns.start.into(), to: columns.end.into(), message: error.to_string() }
+    })
 }
 
-/// What the rows sum up to, without ended flows.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Totals {
-    pub(crate) shown: usize,
-    pub(crate) unknown: usize,
-    pub(crate) down: Option<u64>,
-    pub(crate) up: Option<u64>,
-}
-
+/// The rows in their order.
 #[derive(Default)]
-pub(crate) struct Listing {
-    order: Vec<(SortKey, FlowId)>,
-    /// What the keys are made by.
-    sort: Option<Sort>,
-    totals: Totals,
-}
+pub(crate) struct Listing(View);
 
 impl Ranks for Listing {
     fn count(&self) -> usize {
-        self.order.len()
+        self.0.len()
     }
 
     fn rank_of(&self, id: FlowId) -> Option<usize> {
-        self.order.iter().position(|(_, known)| *known == id)
+        self.0.rank_of(id)
     }
 
-    fn at(&self, rank: usize) -> Option<FlowId> {
-        self.order.get(rank).map(|(_, id)| *id)
+    fn at(&mut self, rank: usize) -> Option<FlowId> {
+        self.0.at(rank)
     }
 }
 
 impl Listing {
-    /// Orders the flows anew, or only drops and appends when the rows are held.
+    /// Brings order and totals up to date.
     pub(crate) fn refresh(&mut self, engine: &Engine, ask: &Ask) {
-        let source = ask.source(engine);
-        let places = self.places(source, ask.sort);
-        self.totals = Totals::default();
-        let mut rows: Vec<(SortKey, FlowId)> = Vec::with_capacity(engine.mirror().len());
-        for view in source.live().chain(source.ended()) {
-            let local = ask.hide_local && view.dir == Dir::Internal;
-            if local || ask.filter.as_ref().is_some_and(|filter| !filter.matches(&view)) {
-                continue;
-            }
-            let id = view.flow.id();
-            if view.ended.is_none() {
-                self.totals.add(&view);
-            }
-            let place = places.get(&id).copied();
-            rows.push((place.unwrap_or_else(|| ask.sort.key(&view)), id));
-        }
-        rows.sort_unstable();
-        self.sort = Some(ask.sort);
-        if !ask.hold {
-            self.order = rows;
-            return;
-        }
-        let there: HashSet<FlowId> = rows.iter().map(|(_, id)| *id).collect();
-        self.order.retain(|(_, id)| there.contains(id));
-        let known: HashSet<FlowId> = self.order.iter().map(|(_, id)| *id).collect();
-        self.order.extend(rows.into_iter().filter(|(_, id)| !known.contains(id)));
+        let query = Query {
+            filter: ask.filter.clone(),
+            hide_internal: ask.hide_local,
+            sort: ask.sort,
+            motion: ask.motion,
+            ghost: GHOST,
+        };
+        self.0.refresh(ask.source(engine), &query);
     }
 
-    /// Where flows that have ended stood last: they stay there, though their rates are gone.
-    fn places(&self, source: Source<'_>, sort: Sort) -> HashMap<FlowId, SortKey> {
-        if self.sort != Some(sort) {
-            return HashMap::new();
-        }
-        let ended: HashSet<FlowId> = source.ended().map(|view| view.flow.id()).collect();
-        if ended.is_empty() {
-            return HashMap::new();
-        }
-        self.order.iter().filter(|(_, id)| ended.contains(id)).map(|(key, id)| (*id, *key)).collect()
+    pub(crate) fn totals(&self) -> &Totals {
+        self.0.totals()
     }
 
-    pub(crate) fn totals(&self) -> Totals {
-        self.totals
-    }
-
-    pub(crate) fn rows(&self, engine: &Engine, ask: &Ask, top: usize, height: usize) -> Vec<(FlowId, Row)> {
+    /// Flows and rows from `top` on.
+    pub(crate) fn rows(
+        &mut self,
+        engine: &Engine,
+        ask: &Ask,
+        top: usize,
+        height: usize,
+    ) -> Vec<(FlowId, Row)> {
         let source = ask.source(engine);
         let layout = ask.layout();
-        let ids = self.order.iter().skip(top).take(height);
-        ids.filter_map(|(_, id)| Some((*id, row(&source.get(*id)?, &layout, ask.unit)))).collect()
-    }
-}
-
-impl Totals {
-    fn add(&mut self, view: &FlowView<'_>) {
-        self.shown += 1;
-        let Some((down, up)) = view.down_up() else { return };
-        let add = |sum: &mut Option<u64>, more: u64| *sum = Some(sum.unwrap_or(0).saturating_add(more));
-        add(&mut self.down, down);
-        add(&mut self.up, up);
+        let rows = self.0.rows(top, height).into_iter();
+        rows.map(|place| {
+            let row = match source.get(place.id) {
+                Some(view) => row(&view, &layout, ask.unit),
+                None => Row { ghost: true, ..Row::default() },
+            };
+            (place.id, row)
+        })
+        .collect()
     }
 }
 

@@ -28,8 +28,9 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
             items.push(Item::new(labelled(word, rate), rank, Side::Right));
         }
     }
+    let most = if header.quiet_outside { 150u8 } else { 70 };
     for (rank, (word, rate)) in (0u8..).zip(&header.others) {
-        items.push(Item::new(labelled(word, rate), 70u8.saturating_sub(rank), Side::Right));
+        items.push(Item::new(labelled(word, rate), most.saturating_sub(rank), Side::Right));
     }
     let used = line.width.saturating_sub(60);
     if used >= 12 && !header.history.is_empty() {

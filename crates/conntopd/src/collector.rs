@@ -9,6 +9,7 @@
 //! Without subscribers nothing is read and nothing is listened to; a minute after the last one the
 //! table is dropped and a new epoch begins.
 
+mod by_hand;
 pub mod clock;
 mod error;
 mod events;
@@ -31,6 +32,7 @@ pub use nfnetlink::netns::Netns;
 use nfnetlink::{Error, EventSocket, RequestSocket, Subscription};
 use tokio::sync::{mpsc, watch};
 
+pub use self::by_hand::Feeder;
 pub use self::error::CollectorError;
 use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
@@ -129,18 +131,23 @@ impl Collector {
         let kernel = sysctls.kernel(config.events, granted);
         let (hello, hello_seen) = watch::channel(hello(config.name, interval, epoch, kernel));
         let (calls, called) = mpsc::unbounded_channel();
+        let requests = Some(requests);
         let wires = Wires { reports: reported, calls: called, events, requests, pool, hurry, hello };
         let limits = Limits { flows: config.max_flows, ..Limits::default() };
-        start("ct-table", None, move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .map_err(|source| CollectorError::Thread { thread: "ct-table", source })?;
-            let hub = Hub::new(wires, interval, limits, epoch, Found { sysctls, host, granted });
-            Ok(((), move || runtime.block_on(hub.run())))
-        })?;
+        let found = Found { sysctls, host, granted };
+        start_hub(move || Hub::new(wires, interval, limits, epoch, found))?;
         Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default() })
     }
+}
+
+fn start_hub(hub: impl FnOnce() -> Hub + Send + 'static) -> Result<(), CollectorError> {
+    start("ct-table", None, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(|source| CollectorError::Thread { thread: "ct-table", source })?;
+        Ok(((), move || runtime.block_on(hub().run())))
+    })
 }
 
 /// Starts a thread, waits until `prepare` has run in it, and gives what that found.

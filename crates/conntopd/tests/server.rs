@@ -10,11 +10,14 @@
 
 #[path = "server/bench.rs"]
 mod bench;
+#[path = "server/client.rs"]
+mod client;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 
-use bench::{Client, HELLO, Source, ZSTD_HELLO, hello, ping, serving};
+use bench::{Source, hello, ping, serving};
+use client::{Client, HELLO, ZSTD_HELLO};
 use conntop_proto::message::{ByeReason, Codec, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::server::admission::{

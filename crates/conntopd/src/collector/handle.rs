@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock;
 use crate::frame::Frame;
-use crate::table::{FilterError, Interest};
+use crate::table::{FilterError, FlowTable, Interest};
 
 /// What a subscriber begins with.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,13 @@ pub(crate) enum Call {
     /// The next frame is wanted.
     Next(u64),
     Closed(u64),
+    /// A change of the table by hand; a tick follows.
+    Edit(Edit),
+    /// A look at the table.
+    Inspect(Box<dyn FnOnce(&FlowTable) + Send>),
 }
+
+pub(crate) type Edit = Box<dyn FnOnce(&mut FlowTable) + Send>;
 
 pub(crate) struct Opened {
     pub(crate) id: u64,

@@ -43,7 +43,8 @@ pub(super) struct Wires {
     pub(super) reports: mpsc::Receiver<Report>,
     pub(super) calls: mpsc::UnboundedReceiver<Call>,
     pub(super) events: Option<Sender<Listen>>,
-    pub(super) requests: Sender<Ask>,
+    /// `None` when the table is fed by hand: then there are no passes, and a tick follows each edit.
+    pub(super) requests: Option<Sender<Ask>>,
     pub(super) pool: Sender<Vec<u8>>,
     pub(super) hurry: Arc<AtomicBool>,
     pub(super) hello: watch::Sender<ServerHello>,
@@ -131,6 +132,12 @@ impl Hub {
             let deadline = self.deadline();
             tokio::select! {
                 call = self.wires.calls.recv() => match call {
+                    Some(Call::Edit(edit)) => {
+                        edit(&mut self.table);
+                        self.desk.pass_done();
+                        self.desk.tick();
+                    }
+                    Some(Call::Inspect(look)) => look(&self.table),
                     Some(call) => self.desk.call(call, &mut self.table),
                     None => return,
                 },
@@ -160,6 +167,9 @@ impl Hub {
         let now = Instant::now();
         if self.desk.is_busy(&self.table) {
             return now;
+        }
+        if self.is_fed_by_hand() {
+            return self.desk.next_due().unwrap_or(now + LINGER);
         }
         let mut at = self.tick_at.min(self.desk.next_due().unwrap_or(self.tick_at));
         if let Some(ticked) = self.ticked {
@@ -248,6 +258,10 @@ impl Hub {
         if !self.awake {
             return;
         }
+        if self.is_fed_by_hand() {
+            self.desk.serve(&mut self.table, now);
+            return;
+        }
         if now >= self.tick_at {
             while self.tick_at <= now {
                 self.tick_at += self.interval;
@@ -331,7 +345,7 @@ impl Hub {
         self.applied = Duration::ZERO;
         self.reading = Reading::Running;
         self.wires.hurry.store(true, Ordering::Relaxed);
-        let _ = self.wires.requests.send(Ask::Pass);
+        self.ask(Ask::Pass);
     }
 
     fn end_pass(&mut self, now: Instant) {
@@ -350,6 +364,17 @@ impl Hub {
         tracing::debug!(?report, cost = ?done.cost, applied = ?self.applied, "pass");
     }
 
+    fn is_fed_by_hand(&self) -> bool {
+        self.wires.requests.is_none()
+    }
+
+    /// If the thread is gone, the end of its reports tells.
+    fn ask(&self, ask: Ask) {
+        if let Some(requests) = &self.wires.requests {
+            let _ = requests.send(ask);
+        }
+    }
+
     /// Numbers and addresses, between passes.
     fn read_more(&mut self, now: Instant) {
         if !matches!(self.reading, Reading::Idle) && self.table.pass().number > 1 {
@@ -357,11 +382,11 @@ impl Hub {
         }
         if now >= self.numbers_at {
             self.numbers_at = now + NUMBERS_EVERY;
-            let _ = self.wires.requests.send(Ask::Numbers);
+            self.ask(Ask::Numbers);
         }
         if now >= self.host_at {
             self.host_at = now + HOST_EVERY;
-            let _ = self.wires.requests.send(Ask::Host);
+            self.ask(Ask::Host);
         }
     }
 

@@ -125,6 +125,8 @@ impl Desk {
                     table.close_cursor(sub.cursor);
                 }
             }
+            // The hub's own business.
+            Call::Edit(_) | Call::Inspect(_) => {}
         }
     }
 

@@ -1,6 +1,8 @@
 //! The collector against a real kernel, in a network namespace of its own. Needs root and `ip`;
 //! skipped with a word otherwise.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 use std::process::Command;
 use std::time::Duration;
 

@@ -16,7 +16,7 @@ use super::handle::{Call, Opened, Wish};
 use crate::frame::Frame;
 use crate::table::{CHUNK_ROWS, Chunk, CursorId, CursorKey, FlowTable, How};
 
-/// An empty delta tells that the collector is alive and how far its passes are.
+/// An empty delta tells, while a long pass runs, that the collector is alive and how far it is.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Between frames of a subscriber that waits for the first pass: rows stream while it runs.
 const STREAM: Duration = Duration::from_millis(50);
@@ -41,6 +41,8 @@ struct Sub {
     countdown: u32,
     not_before: Instant,
     last: Instant,
+    /// The latest whole pass it was told of.
+    pass: u64,
 }
 
 /// Versions of what a subscriber has got besides deltas.
@@ -75,7 +77,6 @@ pub(super) struct Desk {
     now: Seen,
     shared: HashMap<FrameKey, Shared>,
     shared_head: u64,
-    rows: DeltaRows,
 }
 
 impl Desk {
@@ -89,7 +90,6 @@ impl Desk {
             now: Seen { host: 1, ..Seen::default() },
             shared: HashMap::new(),
             shared_head: 0,
-            rows: DeltaRows::default(),
         }
     }
 
@@ -157,6 +157,7 @@ impl Desk {
             countdown: every,
             not_before: now,
             last: now,
+            pass: 0,
         };
         self.subs.insert(opened.id, sub);
     }
@@ -239,7 +240,10 @@ impl Desk {
     }
 
     fn serve_one(&mut self, sub: &mut Sub, table: &mut FlowTable, now: Instant) {
-        let heartbeat = now >= sub.last + HEARTBEAT;
+        // A pass that changed nothing is news: the rates are 0.
+        let pass = table.pass();
+        let passed = sub.due && pass.finished.is_some() && pass.number != sub.pass;
+        let heartbeat = passed || now >= sub.last + HEARTBEAT;
         let nothing = sub.seen == self.now && sub.reset.is_none() && !heartbeat;
         if nothing && table.is_in_step(sub.cursor) {
             (sub.due, sub.lagging) = (false, false);
@@ -267,6 +271,9 @@ impl Desk {
         sub.not_before = if sub.waiting && !sub.lagging { now + STREAM } else { now };
         if chunk.in_step {
             sub.due = false;
+            if pass.finished.is_some() {
+                sub.pass = pass.number;
+            }
         }
         if let Some(frame) = frame {
             sub.last = now;
@@ -280,8 +287,8 @@ impl Desk {
         if sub.seen.host != self.now.host {
             messages.push(ServerMessage::Host(self.host.clone()));
         }
-        self.rows.clear();
-        let chunk = table.next_chunk(sub.cursor, CHUNK_ROWS, &mut self.rows);
+        let mut rows = DeltaRows::default();
+        let chunk = table.next_chunk(sub.cursor, CHUNK_ROWS, &mut rows);
         let reason = if chunk.reset { Some(ResetReason::Behind) } else { sub.reset };
         if let Some(reason) = reason {
             messages.push(ServerMessage::Reset(Reset { epoch: table.epoch(), reason }));
@@ -292,14 +299,15 @@ impl Desk {
         if sub.seen.table != self.now.table {
             messages.push(ServerMessage::Table(self.table));
         }
-        if !self.rows.is_empty() || chunk.synced.is_some() || heartbeat {
+        if !rows.is_empty() || chunk.synced.is_some() || heartbeat {
             let header = DeltaHeader {
                 cursor: chunk.cursor,
                 in_step: chunk.in_step,
                 at: clock::now(),
                 pass: table.pass(),
             };
-            messages.push(ServerMessage::Delta(Box::new(self.rows.to_delta(header))));
+            let deltas = std::mem::take(&mut rows).into_deltas(header);
+            messages.extend(deltas.into_iter().map(|delta| ServerMessage::Delta(Box::new(delta))));
         }
         if let Some(cursor) = chunk.synced {
             messages.push(ServerMessage::Synced(Synced { cursor }));

@@ -19,4 +19,5 @@ pub mod screen;
 pub mod svg;
 pub mod terminal;
 pub mod theme;
+pub mod wrap;
 pub mod zone;

@@ -104,9 +104,9 @@ fn draw(screen: &Screen, look: Look, width: u16, height: u16) -> Buffer {
 #[test]
 fn no_size_panics_and_nothing_dangerous_reaches_the_terminal() {
     let screens = screens(HOSTILE);
-    let widths = (1..=40).chain([59, 60, 79, 80, 81, 120, 200, 220]);
+    let widths = (1..=24).chain([39, 59, 80, 120, 220]);
     for width in widths {
-        for height in (1..=12).chain([24, 25, 40, 70]) {
+        for height in (1..=8).chain([24, 70]) {
             for screen in &screens {
                 for charset in [Charset::Unicode, Charset::Ascii] {
                     let look = Look { theme: Theme::Palette, charset };

@@ -16,6 +16,8 @@ use super::zone::Zone;
 
 /// Columns of the screen that the labels take.
 const LABEL: usize = 11;
+/// Where values begin.
+pub const INDENT: u16 = 12;
 
 /// A flow and what is known beside its row.
 #[derive(Clone, Debug)]

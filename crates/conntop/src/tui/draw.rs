@@ -12,15 +12,16 @@ mod table;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use self::bar::{Item, Side};
 use super::bindings;
-use super::glyphs::{self, CUT, Charset};
+use super::glyphs::{self, Charset};
 use super::screen::{FilterLine, Footer, Screen, Span};
 use super::theme::{Role, Theme};
+use super::wrap::{cut, width};
 
 /// How a screen is to look.
 #[derive(Clone, Copy, Debug, Default)]
@@ -175,32 +176,6 @@ impl Canvas<'_> {
     }
 }
 
-/// Columns of the screen that a text takes.
-fn width(text: &str) -> u16 {
-    u16::try_from(text.width()).unwrap_or(u16::MAX)
-}
-
-/// The text cut to a width, with a sign where something is missing.
-fn cut(text: &str, room: u16) -> String {
-    if width(text) <= room {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for grapheme in text.graphemes(true) {
-        let next = used + width(grapheme);
-        if next.saturating_add(1) > room {
-            break;
-        }
-        out.push_str(grapheme);
-        used = next;
-    }
-    if room > 0 {
-        out.push_str(CUT);
-    }
-    out
-}
-
 fn line_of(area: Rect, index: u16) -> Rect {
     let y = area.y.saturating_add(index);
     Rect { x: area.x, y, width: area.width, height: 1 }.intersection(area)
@@ -213,51 +188,78 @@ fn filter(canvas: &mut Canvas<'_>, area: Rect, line: &FilterLine) -> Option<Posi
     let top = line_of(area, 0);
     let label = format!("{}: ", line.label);
     let text_x = canvas.text(top, area.x, &label, canvas.style(Role::Label));
-    let Some(cursor) = line.cursor else {
-        let totals: u16 = line.totals.iter().map(|span| width(&span.text)).sum();
-        let room = area.right().saturating_sub(text_x);
-        let show_totals = totals > 0 && room > totals + 10;
-        let room = if show_totals { room - totals - 2 } else { room };
-        canvas.text(top, text_x, &cut(&line.text, room), canvas.style(Role::Accent));
-        if show_totals {
-            canvas.spans(top, area.right() - totals, &line.totals);
+    match line.cursor {
+        None => {
+            accepted(canvas, top, text_x, line);
+            None
         }
-        return None;
-    };
+        Some(cursor) => Some(typed(canvas, area, text_x, cursor, line)),
+    }
+}
+
+/// The whole expression first, then as many of the totals as fit.
+fn accepted(canvas: &mut Canvas<'_>, line: Rect, text_x: u16, filter: &FilterLine) {
+    let room = line.right().saturating_sub(text_x);
+    let text = cut(&filter.text, room);
+    canvas.text(line, text_x, &text, canvas.style(Role::Accent));
+    let mut free = room.saturating_sub(width(&text));
+    let totals: Vec<&Span> = filter
+        .totals
+        .iter()
+        .map_while(|part| {
+            free = free.checked_sub(width(&part.text).saturating_add(2))?;
+            Some(part)
+        })
+        .collect();
+    let mut x = line.right();
+    for part in totals.into_iter().rev() {
+        x = x.saturating_sub(width(&part.text));
+        canvas.text(line, x, &part.text, canvas.style(part.role));
+        x = x.saturating_sub(2);
+    }
+}
+
+/// The expression with its cursor, and below it the mistake or the totals.
+fn typed(canvas: &mut Canvas<'_>, area: Rect, text_x: u16, cursor: usize, line: &FilterLine) -> Position {
+    let (top, below) = (line_of(area, 0), line_of(area, 1));
     let room = usize::from(area.right().saturating_sub(text_x)).saturating_sub(1);
     let hidden = cursor.saturating_sub(room);
     canvas.text(top, text_x, &skip(&line.text, hidden), canvas.style(Role::Text));
-    let below = line_of(area, 1);
+    let place = |column: usize| {
+        let column = u16::try_from(column.saturating_sub(hidden)).unwrap_or(u16::MAX);
+        text_x.saturating_add(column).min(area.right())
+    };
     match &line.error {
-        Some(error) if !below.is_empty() => {
-            let from = u16::try_from(error.from.saturating_sub(hidden)).unwrap_or(u16::MAX);
-            let marks = error.to.saturating_sub(error.from).max(1);
-            let caret = format!("{} {}", "^".repeat(marks.min(20)), error.message);
-            let wanted = text_x.saturating_add(from);
-            let last = area.right().saturating_sub(width(&caret)).max(area.x);
-            if wanted <= last {
-                canvas.text(below, wanted, &caret, canvas.style(Role::Error));
-            } else {
-                caret_at_the_right(canvas, below, wanted, &error.message);
+        Some(error) => {
+            let (from, to) = (place(error.from), place(error.to));
+            let wrong = Rect { x: from, width: to.saturating_sub(from), ..top };
+            canvas.paint(wrong, canvas.style(Role::Error).add_modifier(Modifier::UNDERLINED));
+            mistake(canvas, below, from, to, &error.message);
+        }
+        None => {
+            let mut x = below.x;
+            for part in &line.totals {
+                x = canvas.text(below, x, &part.text, canvas.style(part.role)).saturating_add(2);
             }
         }
-        _ => {
-            canvas.spans(below, area.x, &line.totals);
-        }
     }
-    let column = u16::try_from(cursor - hidden).unwrap_or(u16::MAX);
-    Some(Position { x: text_x.saturating_add(column).min(area.right() - 1), y: top.y })
+    Position { x: place(cursor).min(area.right().saturating_sub(1)), y: top.y }
 }
 
-/// The message to the left of the caret, where there is no room to its right.
-fn caret_at_the_right(canvas: &mut Canvas<'_>, line: Rect, caret_x: u16, message: &str) {
-    let caret_x = caret_x.min(line.right().saturating_sub(1));
-    let room = caret_x.saturating_sub(line.x).saturating_sub(1);
-    let message = cut(message, room);
+/// Carets and the message beside them: to the right, else to the left, else the message alone.
+fn mistake(canvas: &mut Canvas<'_>, line: Rect, from: u16, to: u16, message: &str) {
     let style = canvas.style(Role::Error);
-    let x = caret_x.saturating_sub(width(&message) + 1).max(line.x);
-    canvas.text(line, x, &message, style);
-    canvas.text(line, caret_x, "^", style);
+    let carets = "^".repeat(usize::from(to.saturating_sub(from)).clamp(1, 20));
+    let (wide, marks) = (width(message), width(&carets));
+    if from.saturating_add(marks + 1 + wide) <= line.right() {
+        let x = canvas.text(line, from, &carets, style);
+        canvas.text(line, x.saturating_add(1), message, style);
+    } else if line.x.saturating_add(wide) < from && from < line.right() {
+        canvas.text(line, from - wide - 1, message, style);
+        canvas.text(line, from, &carets, style);
+    } else {
+        canvas.text(line, line.x, &cut(message, line.width), style);
+    }
 }
 
 /// The text without its first columns.

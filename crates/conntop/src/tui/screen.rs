@@ -51,7 +51,7 @@ pub struct Header {
     pub output: Option<String>,
     /// Words before the two (`in`, `out`).
     pub words: (&'static str, &'static str),
-    /// Sums of both over the last ticks, oldest first.
+    /// Sums of all rates over the last ticks, oldest first.
     pub history: Vec<f64>,
     /// Whether nothing goes in or out, so that the rest matters more.
     pub quiet_outside: bool,

@@ -14,6 +14,7 @@ use crate::tui::format::{self, grouped};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
 use crate::tui::screen::{FilterLine, Footer, Header, Layer, Screen, Span, Spans, Table};
 use crate::tui::theme::Role;
+use crate::tui::wrap::wrap;
 
 /// Rounds to the nearest second.
 const HALF: Duration = Duration::from_millis(500);
@@ -104,17 +105,23 @@ impl App {
     /// What the filter shows.
     fn totals(&self) -> Spans {
         let totals = self.listing.totals();
+        let part = |text: String| Span::new(text, Role::Label);
+        let rate = |bytes| format::rate(bytes, self.unit);
         let all = totals.all();
-        let mut text = format!("{} of {} flows", grouped(all.flows), grouped(self.live()));
-        if all.has_rates {
-            for (word, bytes) in [("in", totals.outside.down), ("out", totals.outside.up)] {
-                text.push_str(&format!("  {word} {}", format::rate(bytes, self.unit)));
+        let mut parts = vec![part(format!("{} of {} flows", grouped(all.flows), grouped(self.live())))];
+        if totals.unknown > 0 {
+            parts.push(part(format!("{} unknown", grouped(totals.unknown))));
+        }
+        let outside = totals.outside;
+        if outside.has_rates {
+            parts.push(part(format!("in {}  out {}", rate(outside.down), rate(outside.up))));
+        }
+        for (word, sum) in [("internal", totals.internal), ("transit", totals.transit)] {
+            if sum.has_rates {
+                parts.push(part(format!("{word} {}", rate(sum.down.saturating_add(sum.up)))));
             }
         }
-        if totals.unknown > 0 {
-            text.push_str(&format!("  {} unknown", grouped(totals.unknown)));
-        }
-        vec![Span::new(text, Role::Label)]
+        parts
     }
 
     fn live(&self) -> u64 {
@@ -176,7 +183,8 @@ impl App {
     }
 
     fn layer(&self, now: Instant) -> Option<Layer> {
-        let scrolled = |lines: Vec<Spans>, top: usize, title: String| {
+        let scrolled = |lines: Vec<Spans>, indent: u16, top: usize, title: String| {
+            let lines = wrap(&lines, self.size.0, indent);
             let last = lines.len().saturating_sub(self.areas().text_lines());
             Layer::Text { title, top: top.min(last), lines }
         };
@@ -194,7 +202,7 @@ impl App {
                     ended: *end,
                     zone: &self.options.zone,
                 };
-                scrolled(details::lines(&subject), *top, details::title(row))
+                scrolled(details::lines(&subject), details::INDENT, *top, details::title(row))
             }
             Open::Help { top, search, searching } => {
                 let title = match (search.text(), *searching) {
@@ -202,7 +210,7 @@ impl App {
                     (text, true) => format!("Help, lines with: {text}_"),
                     (text, false) => format!("Help, lines with: {text}"),
                 };
-                scrolled(help::lines(search.text()), *top, title)
+                scrolled(help::lines(search.text()), help::INDENT, *top, title)
             }
             Open::Sort { at } => {
                 let items = sortable()
@@ -242,7 +250,7 @@ fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
         Question::Leftover => (
             "Left over from an earlier run",
             &[
-                leftover.unwrap_or("An earlier conntop has left what it activated."),
+                leftover.unwrap_or("something of an earlier conntop"),
                 "It does no harm. Removing it restores what was before.",
             ],
         ),

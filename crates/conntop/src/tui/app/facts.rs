@@ -31,6 +31,9 @@ impl App {
         if position.pass.number > 0 && age > OLD_PASS_MS {
             facts.push(Span::new(format!("pass {}s", age / 1000), Role::Warning));
         }
+        if self.hide_local {
+            facts.push(Span::new("local hidden", Role::Accent));
+        }
         facts
     }
 

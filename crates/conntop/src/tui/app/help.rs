@@ -6,6 +6,8 @@ use crate::tui::theme::Role;
 
 /// Columns of the screen that the keys take.
 const KEYS: usize = 20;
+/// Where explanations begin.
+pub(crate) const INDENT: u16 = 23;
 
 /// What a person should know to read the numbers right.
 const WORDS: &[(&str, &str)] = &[
@@ -15,6 +17,7 @@ const WORDS: &[(&str, &str)] = &[
     ("DOWN, UP", "rates towards and from the local end, over one window for all rows"),
     ("TOTAL", "the kernel's count of IP bytes since the flow began, both directions"),
     ("flows", "in this network namespace; the maximum is that of the whole machine"),
+    ("▂▃▅▇", "all rates together over the last half minute"),
     ("clock", "time of the newest data by the router's clock"),
     ("n/a", "the kernel does not say"),
     ("dimmed rows", "flows that ended a moment ago, with their last counters"),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use conntop_proto::flow::BootMillis;
 
-use crate::mirror::Mirror;
+use crate::mirror::{Mirror, Rates};
 
 /// Ticks that are kept: more than the widest sparkline shows.
 const KEPT: usize = 120;
@@ -45,7 +45,9 @@ impl Pace {
         }
         if let Some(total) = mirror.total_rates().filter(|_| position.pass.number != self.pass) {
             self.pass = position.pass.number;
-            let sum = total.down.saturating_add(total.up);
+            let both = |rates: Rates| rates.orig.saturating_add(rates.reply);
+            let parts = [total.down, total.up, both(total.internal), both(total.transit)];
+            let sum = parts.into_iter().fold(0, u64::saturating_add);
             self.rates.push_back(float(sum));
             if self.rates.len() > KEPT {
                 self.rates.pop_front();
@@ -64,7 +66,7 @@ impl Pace {
         Some((rate(first.begun, last.begun), rate(first.ended, last.ended)))
     }
 
-    /// Sums of the header's rates, oldest first.
+    /// Sums of all rates, oldest first.
     pub(crate) fn history(&self) -> Vec<f64> {
         self.rates.iter().copied().collect()
     }

@@ -3,8 +3,9 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, width};
+use super::Canvas;
 use crate::tui::screen::Spans;
+use crate::tui::wrap::width;
 
 /// Blanks between two items.
 const GAP: u16 = 2;
@@ -27,6 +28,10 @@ impl Item {
         Self { spans, rank, side }
     }
 
+    pub(super) fn is(&self, side: Side) -> bool {
+        self.side == side
+    }
+
     fn width(&self) -> u16 {
         self.spans.iter().map(|span| width(&span.text)).fold(0, u16::saturating_add)
     }
@@ -36,6 +41,11 @@ impl Item {
 fn total(items: &[Item]) -> u16 {
     let gaps = u16::try_from(items.len().saturating_sub(1)).unwrap_or(u16::MAX);
     items.iter().map(Item::width).fold(gaps.saturating_mul(GAP), u16::saturating_add)
+}
+
+/// Columns that one more item could take.
+pub(super) fn room(line: Rect, items: &[Item]) -> u16 {
+    line.width.saturating_sub(total(items)).saturating_sub(GAP)
 }
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, mut items: Vec<Item>) {

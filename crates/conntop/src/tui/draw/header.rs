@@ -2,22 +2,25 @@
 
 use ratatui::layout::Rect;
 
+use super::Canvas;
 use super::bar::{self, Item, Side};
-use super::{Canvas, width};
 use crate::tui::format;
 use crate::tui::glyphs::{DOT, SPARK};
 use crate::tui::screen::{Footer, Header, Span, Spans};
 use crate::tui::theme::Role;
+use crate::tui::wrap::{cut, width};
 
 /// Cells of the fill bar between its brackets.
 const BAR: usize = 12;
 /// Cells of the sparkline: half a minute at one tick a second.
 const SPARKLINE: usize = 30;
+/// A shorter one says nothing.
+const SHORTEST: usize = 8;
 /// Longest name of a node that is shown whole.
 const NODE: u16 = 24;
 
 pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
-    let node = super::cut(&header.node, NODE.min(line.width));
+    let node = cut(&header.node, NODE.min(line.width));
     let mut items = vec![Item::new(vec![Span::new(node, Role::Title)], 250, Side::Left)];
     if !header.source.is_empty() {
         let source = vec![Span::new(format!("{DOT} {}", header.source), Role::Label)];
@@ -32,17 +35,18 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
     for (rank, (word, rate)) in (0u8..).zip(&header.others) {
         items.push(Item::new(labelled(word, rate), most.saturating_sub(rank), Side::Right));
     }
-    let used = line.width.saturating_sub(60);
-    if used >= 12 && !header.history.is_empty() {
-        let cells = usize::from(used).min(SPARKLINE);
-        let text = spark(&header.history, cells);
-        items.push(Item::new(vec![Span::new(text, Role::Accent)], 50, Side::Right));
-    }
     if !header.window.is_empty() {
-        items.push(Item::new(labelled("rates", &header.window), 90, Side::Right));
+        items.push(Item::new(labelled("rates", &header.window), 120, Side::Right));
     }
     if let Some(clock) = &header.clock {
         items.push(Item::new(vec![Span::new(clock.clone(), Role::Label)], 80, Side::Right));
+    }
+    let room = usize::from(bar::room(line, &items)).min(SPARKLINE);
+    if room >= SHORTEST && !header.history.is_empty() {
+        let text = spark(&header.history, room);
+        let place = items.iter().position(|item| item.is(Side::Right)).map_or(0, |first| first + 2);
+        let item = Item::new(vec![Span::new(text, Role::Accent)], 50, Side::Right);
+        items.insert(place.min(items.len()), item);
     }
     bar::draw(canvas, line, items);
 }

@@ -2,9 +2,10 @@
 
 use ratatui::layout::Rect;
 
-use super::{Canvas, cut, line_of, width};
-use crate::tui::screen::{Layer, Span, Spans};
+use super::{Canvas, line_of};
+use crate::tui::screen::{Layer, Spans};
 use crate::tui::theme::Role;
+use crate::tui::wrap::{cut, width, wrap};
 
 /// Widest question: longer lines are hard to read.
 const DIALOG: u16 = 72;
@@ -56,7 +57,7 @@ fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: 
 
 fn dialog(canvas: &mut Canvas<'_>, area: Rect, title: &str, text: &[Spans]) {
     let room = DIALOG.min(area.width.saturating_sub(4)).max(1);
-    let lines = wrap(text, room);
+    let lines = wrap(text, room, 0);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let size = (room.saturating_add(2), height);
     let inner = frame(canvas, area, title, size, Place::Middle);
@@ -102,30 +103,4 @@ fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), pla
     let title = cut(&format!(" {title} "), wide.saturating_sub(4));
     canvas.text(line_of(outer, 0), x.saturating_add(2), &title, canvas.style(Role::Title));
     Rect { x: x + 1, y: y + 1, width: wide - 2, height: high - 2 }
-}
-
-/// Breaks lines at blanks so that each is at most `room` wide; each span keeps its role.
-pub(super) fn wrap(lines: &[Spans], room: u16) -> Vec<Spans> {
-    let mut out = Vec::new();
-    for line in lines {
-        let mut current: Spans = Vec::new();
-        let mut used: u16 = 0;
-        for span in line {
-            for word in span.text.split_inclusive(' ') {
-                let bare = width(word.trim_end());
-                if used > 0 && used.saturating_add(bare) > room {
-                    out.push(std::mem::take(&mut current));
-                    used = 0;
-                }
-                let word = cut(word, room.saturating_sub(used).max(1));
-                used = used.saturating_add(width(&word));
-                match current.last_mut().filter(|last| last.role == span.role) {
-                    Some(last) => last.text.push_str(&word),
-                    None => current.push(Span::new(word, span.role)),
-                }
-            }
-        }
-        out.push(current);
-    }
-    out
 }

@@ -3,10 +3,11 @@
 use ratatui::layout::{Alignment, Rect};
 use ratatui::style::Modifier;
 
-use super::{Canvas, cut, line_of, width};
+use super::{Canvas, line_of};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
 use crate::tui::screen::{Align, Column, Order, Row, Table};
 use crate::tui::theme::Role;
+use crate::tui::wrap::{cut, width, wrap};
 
 /// Blanks between two columns.
 const GAP: u16 = 1;
@@ -74,7 +75,7 @@ fn start(place: Rect, align: Align, text: &str) -> u16 {
 }
 
 fn empty(canvas: &mut Canvas<'_>, body: Rect, table: &Table) {
-    let lines = super::layers::wrap(&table.empty, body.width.saturating_sub(2).max(1));
+    let lines = wrap(&table.empty, body.width.saturating_sub(2).max(1), 0);
     let above = u16::try_from(lines.len()).map_or(0, |n| body.height.saturating_sub(n) / 3);
     for (index, line) in (above..body.height).zip(&lines) {
         let place = line_of(body, index);

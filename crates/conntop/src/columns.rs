@@ -11,6 +11,9 @@ mod text;
 mod value;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use crate::sort::Order;
 use crate::units::RateUnit;
 use crate::view::FlowView;

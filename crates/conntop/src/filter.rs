@@ -16,6 +16,9 @@ mod manual;
 mod operand;
 mod parse;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::str::FromStr;
 

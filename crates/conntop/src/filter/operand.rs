@@ -61,7 +61,11 @@ pub(super) struct Wrong {
 
 impl Wrong {
     fn new(kind: Kind) -> Self {
-        Self { expected: kind.expects().to_owned(), hint: None }
+        let expected = match kind {
+            Kind::Number(most) if most < u64::MAX => format!("a number from 0 to {most}"),
+            _ => kind.expects().to_owned(),
+        };
+        Self { expected, hint: None }
     }
 
     fn meant<'a>(kind: Kind, word: &str, words: impl Iterator<Item = &'a str>) -> Self {
@@ -203,14 +207,19 @@ fn net(text: &str) -> Result<Operand, Wrong> {
                 ..Wrong::new(Kind::Net)
             }
         }
-        NetError::Prefix { .. } => Wrong { expected: error.to_string(), hint: None },
+        NetError::Prefix { most } => {
+            Wrong { expected: format!("a prefix length from 0 to {most}"), hint: None }
+        }
     })
 }
 
 /// One number of an ordered kind.
 fn number(kind: Kind, text: &str) -> Result<u64, Wrong> {
     let unit = |result: Result<u64, units::UnitError>| {
-        result.map_err(|error| Wrong { expected: error.to_string(), hint: None })
+        result.map_err(|error| match error {
+            units::UnitError::Number => Wrong::new(kind),
+            other => Wrong { expected: other.to_string(), hint: None },
+        })
     };
     let plain = |most: u64| {
         let number = text.parse().ok().filter(|number| is_digits(text) && *number <= most);

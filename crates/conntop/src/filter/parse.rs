@@ -146,7 +146,7 @@ impl<'a> Parser<'a> {
             _ => (Op::Equal, false),
         };
         if !matches!(op, Op::Equal | Op::Contains) && !field.kind.is_ordered() {
-            let problem = format!("`{}` is neither more nor less than something", field.name);
+            let problem = format!("`{}` has no order", field.name);
             return Err(FilterError {
                 expected: Some("= != in ~".into()),
                 ..FilterError::problem(here, problem)
@@ -192,8 +192,10 @@ impl<'a> Parser<'a> {
         let here = self.here();
         let what = if op == Op::Contains { "a text to search for" } else { field.kind.expects() };
         let missing = || {
-            let hint = format!("for the text itself write \"{}\"", field.name);
-            FilterError::expected(here.clone(), what).hint(Some(hint))
+            let bare = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+            let is_bare = bare.is_some_and(|token| token.is(field.name));
+            let hint = is_bare.then(|| format!("for the text itself write \"{}\"", field.name));
+            FilterError::expected(here.clone(), what).hint(hint)
         };
         let (text, is_quoted) = match self.peek().map(|token| &token.kind) {
             Some(Kind::Word(word)) => (word, false),

@@ -93,3 +93,14 @@ pub(crate) fn ended(id: u64, at: u64, traffic: TrafficRow) -> EndedRow {
         short: None,
     }
 }
+
+/// Compares a generated page of `docs/manual` with the committed one; with `BLESS` in the environment
+/// it writes it instead.
+pub(crate) fn check_page(name: &str, page: &str) {
+    let path = format!("{}/../../docs/manual/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, page).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "docs/manual/{name} has drifted: run `BLESS=1 cargo test -p conntop manual`");
+}

@@ -197,7 +197,7 @@ impl Watch<'_> {
                 tell("ended", engine.wall_micros(view.now.boot), view)?;
             }
         }
-        for lost in &brought.lost {
+        if let Some(lost) = &brought.lost {
             line(out, &LostLine { event: "lost", time, lost })?;
         }
         Ok(())

@@ -276,3 +276,13 @@ impl Flow {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_fit() {
+        assert!(size_of::<Option<Flow>>() <= 200, "{}", size_of::<Option<Flow>>());
+    }
+}

@@ -107,3 +107,37 @@ impl fmt::Display for Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets() {
+        let check = |text: &str, wanted: Result<&str, &str>| {
+            let got = text.parse::<Target>().map(|t| t.with_default_port(1234).to_string());
+            match (got, wanted) {
+                (Ok(got), Ok(wanted)) => assert_eq!(got, wanted, "{text}"),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+                (got, _) => panic!("{text}: {got:?}"),
+            }
+        };
+        check("router", Ok("router:1234"));
+        check("router:55", Ok("router:55"));
+        check("192.0.2.1", Ok("192.0.2.1:1234"));
+        check("2001:db8::1", Ok("[2001:db8::1]:1234"));
+        check("[2001:db8::1]", Ok("[2001:db8::1]:1234"));
+        check("[2001:db8::1]:99", Ok("[2001:db8::1]:99"));
+        check("unix:/run/conntop.sock", Ok("unix:/run/conntop.sock"));
+        check("unix:", Err("names no host"));
+        check("", Err("names no host"));
+        check(":55", Err("names no host"));
+        check("-oProxyCommand=x", Err("names no host"));
+        check("router:0", Err("no port"));
+        check("router:65536", Err("no port"));
+        check("router:http", Err("no port"));
+        check("[::1", Err("[ADDRESS]:PORT"));
+        check("[::1]5", Err("[ADDRESS]:PORT"));
+        check("ssh://root@router", Err("not supported yet"));
+    }
+}

@@ -266,6 +266,9 @@ impl History {
 
 /// `amount` per second, when it took `millis` (at least 1).
 pub(super) fn per_second(amount: u64, millis: u64) -> u64 {
+    if amount == 0 {
+        return 0;
+    }
     let rate = u128::from(amount) * 1000 / u128::from(millis.max(1));
     u64::try_from(rate).unwrap_or(u64::MAX)
 }

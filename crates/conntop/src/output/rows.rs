@@ -11,6 +11,7 @@ use super::json::FlowJson;
 use crate::cli::{Common, Format, ListArgs, ViewKind};
 use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
 use crate::engine::Engine;
+use crate::filter::{Filter, FilterError, Tri};
 use crate::mirror::Slot;
 use crate::sort::{Sort, SortKey};
 use crate::view::{FlowView, Now, Source};
@@ -23,6 +24,9 @@ const WIDE: u16 = 200;
 /// What is asked for.
 #[derive(Debug)]
 pub struct Query {
+    filter: Option<Filter>,
+    /// Whether the filter tests rates.
+    filters_rates: bool,
     sort: Option<Sort>,
     columns: Vec<&'static Column>,
     view: Option<ViewKind>,
@@ -36,12 +40,15 @@ impl Query {
     pub fn parse(common: &Common) -> Result<Self, Failure> {
         let usage =
             |option: &str, error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{option}: {error}"));
-        if common.filter.is_some() {
-            return Err(usage("--filter", &"not ready yet"));
-        }
+        let filter = common.filter.as_deref().map(|text| {
+            let wrong = |error: FilterError| format!("{error}\n{}", error.caret(text));
+            Filter::parse(text).map_err(|error| usage("--filter", &wrong(error)))
+        });
         let sort = common.sort.as_deref().map(Sort::parse).transpose();
         let columns = common.columns.iter().map(|key| find(key.trim())).collect::<Result<_, _>>();
         Ok(Self {
+            filter: filter.transpose()?,
+            filters_rates: common.filter.as_deref().is_some_and(names_a_rate),
             sort: sort.map_err(|error| usage("--sort", &error))?,
             columns: columns.map_err(|error| usage("--columns", &error))?,
             view: common.view,
@@ -52,7 +59,7 @@ impl Query {
     #[must_use]
     pub fn wants_rates(&self) -> bool {
         let sorted = self.sort.iter().map(|sort| sort.column);
-        sorted.chain(self.columns.iter().copied()).any(is_rate)
+        self.filters_rates || sorted.chain(self.columns.iter().copied()).any(is_rate)
     }
 
     /// The columns that were chosen.
@@ -63,8 +70,8 @@ impl Query {
 
     /// Whether a flow is asked for.
     #[must_use]
-    pub fn matches(&self, _view: &FlowView<'_>) -> bool {
-        true
+    pub fn matches(&self, view: &FlowView<'_>) -> bool {
+        self.filter.as_ref().is_none_or(|filter| filter.matches(view) == Tri::True)
     }
 
     fn preset(&self, engine: &Engine) -> Preset {
@@ -79,6 +86,12 @@ impl Query {
 
 fn is_rate(column: &Column) -> bool {
     column.json_key().ends_with("_Bps")
+}
+
+/// Whether a filter's text has the name of a rate among its words.
+fn names_a_rate(filter: &str) -> bool {
+    let mut words = filter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.any(|word| find(word).is_ok_and(is_rate))
 }
 
 /// The flows of an engine, now.

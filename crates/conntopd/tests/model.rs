@@ -102,6 +102,8 @@ struct Entry {
     key: u16,
     id: u32,
     bytes: u64,
+    /// What was counted since it began, whoever zeroed the counters.
+    counted: u64,
     state: u8,
     events: bool,
 }
@@ -131,6 +133,8 @@ struct World {
     clients: Vec<Mirror>,
     /// Keys that ended without an event since the running pass began.
     silent: BTreeSet<u16>,
+    /// Nothing was lost, and every flow sends events.
+    exact: bool,
 }
 
 fn message(entry: &Entry, counters: bool) -> CtMessage<'static> {
@@ -169,6 +173,7 @@ impl World {
             table,
             clients: Vec::new(),
             silent: BTreeSet::new(),
+            exact: false,
         }
     }
 
@@ -180,7 +185,7 @@ impl World {
                     self.ids += 1;
                     // The kernel's ids come again, mostly.
                     let id = if self.ids.is_multiple_of(5) { self.ids } else { u32::from(key) + 1_000_000 };
-                    let entry = Entry { key, id, bytes: 10, state: 1, events };
+                    let entry = Entry { key, id, bytes: 10, counted: 10, state: 1, events };
                     if events {
                         self.queue.push(Event::New(entry.clone()));
                     }
@@ -199,6 +204,7 @@ impl World {
             Step::Traffic { key, bytes } => {
                 if let Some(entry) = self.kernel.get_mut(&key) {
                     entry.bytes += u64::from(bytes);
+                    entry.counted += u64::from(bytes);
                 }
             }
             Step::Zero { key } => {
@@ -349,6 +355,7 @@ impl World {
             let entry = &self.kernel[&row.identity.orig.l4.to_pair().0.unwrap()];
             let orig = row.traffic.orig.expect("sampled");
             assert!(orig.bytes >= entry.bytes, "{row:?} counts less than the kernel");
+            assert!(!self.exact || orig.bytes <= entry.counted, "{row:?} counts what another flow had");
             if row.traffic.resets == 0 {
                 assert_eq!(orig.bytes, entry.bytes, "{row:?}");
             }
@@ -363,8 +370,18 @@ impl World {
     }
 }
 
-fn run(limits: Limits, steps: &[Step]) {
+/// The same without loss and without flows that send no events.
+fn lossless(step: Step) -> Step {
+    match step {
+        Step::Overflow => Step::Drain,
+        Step::Create { key, .. } => Step::Create { key, events: true },
+        other => other,
+    }
+}
+
+fn run(limits: Limits, exact: bool, steps: &[Step]) {
     let mut world = World::new(limits);
+    world.exact = exact;
     world.step(&Step::Join);
     for step in steps {
         world.step(step);
@@ -377,11 +394,16 @@ proptest! {
 
     #[test]
     fn clients_converge(steps in prop::collection::vec(step(), 0..200)) {
-        run(Limits::default(), &steps);
+        run(Limits::default(), false, &steps);
+    }
+
+    #[test]
+    fn no_flow_gets_counters_of_another(steps in prop::collection::vec(step().prop_map(lossless), 0..200)) {
+        run(Limits::default(), true, &steps);
     }
 
     #[test]
     fn clients_converge_with_little_memory(steps in prop::collection::vec(step(), 0..200)) {
-        run(Limits { ended: 3, tombstones: 1, ..Limits::default() }, &steps);
+        run(Limits { ended: 3, tombstones: 1, ..Limits::default() }, false, &steps);
     }
 }

@@ -64,15 +64,20 @@ pub(super) struct Numbers {
 pub(super) struct Sysctls {
     pub(super) facts: nfnetlink::facts::Facts,
     pub(super) netns: Option<u64>,
+    /// Whether anything makes the kernel track connections.
+    pub(super) tracking: Option<bool>,
 }
 
 impl Sysctls {
     /// Of the calling thread's namespace.
     pub(super) fn read() -> Self {
-        Self {
-            facts: nfnetlink::facts::Facts::read(),
-            netns: nfnetlink::netns::identity().ok().map(|(_, inode)| inode),
-        }
+        let facts = nfnetlink::facts::Facts::read();
+        // Entries prove it. An empty table proves nothing, and its rules are quickly read.
+        let tracking = match facts.count {
+            Some(1..) => Some(true),
+            _ => nfnetlink::nft::tracking_rules().ok().map(|rules| rules > 0),
+        };
+        Self { facts, netns: nfnetlink::netns::identity().ok().map(|(_, inode)| inode), tracking }
     }
 
     pub(super) fn kernel(&self, listening: bool, event_buffer: Option<u64>) -> KernelFacts {
@@ -85,8 +90,7 @@ impl Sysctls {
             listening,
             event_buffer,
             netns: self.netns,
-            // Entries prove it; an empty table proves nothing.
-            tracking: self.facts.count.filter(|&count| count > 0).map(|_| true),
+            tracking: self.tracking,
         }
     }
 }

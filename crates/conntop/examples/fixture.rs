@@ -20,7 +20,7 @@ use conntop_proto::tuple::{L4, Proto, Tuple};
 /// 2026-11-21 12:04:00 UTC.
 const WALL_MS: u64 = 1_795_262_640_000;
 const BOOT_MS: u64 = 86_400_000 * 12;
-const TICKS: u64 = 12;
+const TICKS: u64 = 24;
 const WAN: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 
 /// A flow that lives in the recording.
@@ -193,14 +193,13 @@ fn flow(number: u64, tick: u64) -> Live {
     Live { row, pace, ends }
 }
 
-/// Mostly masqueraded clients; some IPv6 without NAT, some port forwards from outside, one tunnel.
+/// Mostly masqueraded clients; some IPv6 of the router itself, some port forwards from outside, one tunnel.
 fn tuples(number: u64, kind: &Kind) -> (Tuple, Tuple, u32) {
     let client = Ipv4Addr::new(192, 168, 1, 10 + small(number ^ 1, 23));
     let server = pick(SERVERS, number ^ 2).copied().unwrap_or([9, 9, 9, 9]);
     let source = port(number);
     if number % 7 == 3 {
-        let host = u16::from(small(number ^ 1, 200)) + 0x100;
-        let near = Ipv6Addr::new(0x2001, 0xdb8, 0x40, 1, 0, 0, 0x5a1c, host);
+        let near = Ipv6Addr::new(0x2001, 0xdb8, 0x40, 1, 0, 0, 0, 1);
         let far = Ipv6Addr::new(0x2a00, 0x1450, 0x4001, 0x82a, 0, 0, 0, 0x200e);
         let orig = tuple(near.into(), far.into(), kind.proto, (source, kind.port));
         return (orig, orig.inverse(), 0);
@@ -222,7 +221,7 @@ fn tuple(src: IpAddr, dst: IpAddr, proto: Proto, ports: (u16, u16)) -> Tuple {
 }
 
 fn advance(live: &mut Live, tick: u64) {
-    let wave = 60 + mix(tick ^ live.row.identity.id.0 << 8) % 80;
+    let wave = 25 + mix(tick) % 90 + mix(tick ^ live.row.identity.id.0 << 8) % 30;
     for (counters, pace) in
         [(&mut live.row.traffic.orig, live.pace.0), (&mut live.row.traffic.reply, live.pace.1)]
     {

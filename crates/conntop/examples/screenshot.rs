@@ -18,6 +18,11 @@ const OFFICE: &str = include_str!("../tests/fixtures/office.ndjson");
 const SIZE: (u16, u16) = (120, 30);
 
 fn main() -> io::Result<()> {
+    io::stdout().lock().write_all(picture()?.as_bytes())
+}
+
+/// The picture.
+pub(crate) fn picture() -> io::Result<String> {
     let options = Options { source: "conntrack".into(), ..Options::default() };
     let mut app = App::new(Engine::default(), options, SIZE);
     let mut now = Instant::now();
@@ -42,5 +47,5 @@ fn main() -> io::Result<()> {
     let area = Rect::new(0, 0, SIZE.0, SIZE.1);
     let mut buffer = Buffer::empty(area);
     draw::draw(app.screen(), Look::default(), area, &mut buffer);
-    io::stdout().lock().write_all(svg::render(&buffer).as_bytes())
+    Ok(svg::render(&buffer))
 }

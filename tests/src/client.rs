@@ -156,14 +156,16 @@ impl Client {
             position.synced && position.pass.finished.is_some()
         })?;
         let now = uptime_ms()?;
-        let known = self.engine.mirror().position().pass.number;
+        let mut begun = None;
         self.until("a pass begun after now, and no loss", time, |engine| {
             let position = engine.mirror().position();
             let pass = position.pass;
-            let whole = pass.started.0 > now && pass.finished.is_some() && !pass.dirty;
-            // The next one but one began after the next one ended, even if it is not over itself.
+            if begun.is_none() && pass.started.0 > now {
+                begun = Some(pass.number);
+            }
+            let over = begun.is_some_and(|number| pass.number > number || pass.finished.is_some());
             let repaired = engine.lost().is_none_or(|lost| lost.since.is_none());
-            position.in_step && repaired && (whole || pass.number > known + 2)
+            over && repaired && !pass.dirty && position.in_step
         })
     }
 

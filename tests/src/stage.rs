@@ -33,11 +33,18 @@ impl Stage {
     /// When one of them does not start.
     pub fn set(lab: Lab, arguments: &[&str]) -> Result<Self> {
         let injector = Injector::new(&lab.router)?;
-        let mut all = vec!["--interval", "100ms"];
-        all.extend(arguments);
-        let daemon = Daemon::start(&lab.router, &all)?;
-        let client = Client::connect(daemon.socket())?;
+        let (daemon, client) = begin(&lab, arguments)?;
         Ok(Stage { client, daemon, injector, lab })
+    }
+
+    /// Ends the daemon and starts another one, whose first dump begins at once, with a new client.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn begin_anew(&mut self) -> Result<()> {
+        self.daemon.terminate()?;
+        (self.daemon, self.client) = begin(&self.lab, &[])?;
+        Ok(())
     }
 
     /// Makes the first flows of a plan.
@@ -66,6 +73,14 @@ impl Stage {
         ensure!(verdict.is_clean(), "{when}, `conntop list`: {verdict}");
         Ok(verdict)
     }
+}
+
+fn begin(lab: &Lab, arguments: &[&str]) -> Result<(Daemon, Client)> {
+    let mut all = vec!["--interval", "100ms"];
+    all.extend(arguments);
+    let daemon = Daemon::start(&lab.router, &all)?;
+    let client = Client::connect(daemon.socket())?;
+    Ok((daemon, client))
 }
 
 /// The number for CI, or the whole of it with `CONNTOP_LAB_FULL=1`.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
@@ -104,17 +104,19 @@ pub async fn run(
             }
             Happened::Terminal(None) => return Ok(Exit::Quit),
             Happened::Terminal(Some(event)) => {
-                let now = Instant::now();
-                match action(&mut app, event) {
-                    Some(action) => {
-                        pace.now();
-                        app.update(action, now)
+                pace.now();
+                let mut effects = input(&mut app, event);
+                // What was typed while the screen was made is drawn once.
+                for _ in 0..BATCH {
+                    if !effects.is_empty() {
+                        break;
                     }
-                    None => {
-                        pace.now();
-                        Vec::new()
+                    match keys.next().now_or_never() {
+                        Some(Some(event)) => effects = input(&mut app, event?),
+                        _ => break,
                     }
                 }
+                effects
             }
             Happened::Source(None) => {
                 open = false;
@@ -159,6 +161,14 @@ enum Happened {
     Terminal(Option<Event>),
     Source(Option<SourceEvent>),
     Time,
+}
+
+/// Takes in an event of the terminal.
+fn input(app: &mut App, event: Event) -> Vec<Effect> {
+    match action(app, event) {
+        Some(action) => app.update(action, Instant::now()),
+        None => Vec::new(),
+    }
 }
 
 /// The action that an event of the terminal asks for. A new size is taken in here.

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
 /// More than one chunk, and more than a socket holds when nobody reads.
-const FLOWS: u32 = 12_000;
+const FLOWS: u32 = 6_000;
 /// No step takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,13 +78,13 @@ const SCRIPT: &[(&str, fn(&mut FlowTable))] = &[
         pass(t, FLOWS / 2..FLOWS, 200);
     }),
     ("some end, some begin, some do both", |t| {
-        for number in FLOWS / 2..FLOWS / 2 + 3000 {
+        for number in FLOWS / 2..FLOWS / 2 + 1500 {
             t.destroy(span(), &flow(number, 350));
         }
-        for number in FLOWS..FLOWS + 2000 {
+        for number in FLOWS..FLOWS + 1000 {
             t.observe(span(), Origin::NewEvent, &flow(number, 0));
         }
-        for number in FLOWS + 1000..FLOWS + 1500 {
+        for number in FLOWS + 500..FLOWS + 800 {
             t.destroy(span(), &flow(number, 60));
         }
     }),
@@ -255,7 +255,6 @@ async fn every_way_ends_in_the_same_mirror() {
             }
             let recording = std::mem::replace(&mut clients[0].recording, Recorder::new(Vec::new()));
             let recording = recording.finish().unwrap();
-            assert_eq!(replayed(recording.clone()).await.len(), table.len(), "recording after `{step}`");
             assert_eq!(replayed(recording.clone()).await, table, "recording after `{step}`");
             clients[0].recording = Recorder::new(recording);
             // The slow one takes an event now and then, and everything at the end.

@@ -26,7 +26,7 @@ pub enum ActivateError {
     #[error(transparent)]
     Netns(#[from] NetnsError),
     /// Missing CAP_NET_ADMIN.
-    #[error("{0}; run conntop as root, or give it CAP_NET_ADMIN")]
+    #[error("{0}")]
     Permission(#[source] Error),
     /// Anything else.
     #[error("{0}")]

@@ -35,7 +35,7 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
         session.engine.set_window(sample);
     }
     settle(&mut session, sample).await?;
-    for notice in session.engine.notices() {
+    for notice in session.notices() {
         eprintln!("conntop: {notice}");
     }
     rows::print(&session.engine, &query, args, sample.is_some(), out)?;

@@ -115,7 +115,7 @@ impl Watch<'_> {
         match event {
             SourceEvent::Messages(messages) => {
                 for message in messages.as_slice() {
-                    self.message(&mut session.engine, message, out)?;
+                    self.message(session, message, out)?;
                 }
             }
             event => session.apply(event).map_err(Halt::Failure)?,
@@ -126,10 +126,11 @@ impl Watch<'_> {
 
     fn message(
         &mut self,
-        engine: &mut Engine,
+        session: &mut Session,
         message: &ServerMessage,
         out: &mut dyn Write,
     ) -> Result<(), Halt> {
+        let engine = &mut session.engine;
         let brought = self.brought(engine, message);
         let gone = engine.mirror().ledger().ended;
         engine.apply_message(message, Instant::now()).map_err(|e| Halt::Failure(e.into()))?;
@@ -137,7 +138,7 @@ impl Watch<'_> {
         self.print(engine, &brought, engine.mirror().ledger().ended - gone, out)?;
         if self.initial && completeness(engine) >= Completeness::Complete {
             self.initial = false;
-            for notice in engine.notices() {
+            for notice in session.notices() {
                 if self.told.insert(notice.text.clone()) {
                     eprintln!("conntop: {notice}");
                 }

@@ -9,7 +9,7 @@ use nfnetlink::netns::Netns;
 
 use super::Common;
 use crate::activate::{Active, Leftovers};
-use crate::engine::Engine;
+use crate::engine::{Engine, Notice, NoticeKind};
 use crate::output::exit::{CONFIG, FAILURE, Failure, PERMISSION, USAGE};
 use crate::source::{RemoteConfig, Source, SourceEvent, local, remote};
 
@@ -81,9 +81,7 @@ fn collector_failure(error: &CollectorError) -> Failure {
         _ => FAILURE,
     };
     let repair = match error {
-        CollectorError::Denied(_) => {
-            "; run conntop as root, give it CAP_NET_ADMIN (setcap cap_net_admin=ep), or --connect to a conntopd"
-        }
+        CollectorError::Denied(_) => ", or --connect to a conntopd",
         _ => "",
     };
     Failure::new(code, format!("{error}{repair}"))
@@ -107,6 +105,14 @@ impl Session {
         if let Some(leftovers) = &self.leftovers {
             eprintln!("conntop: {}; `conntop` offers to remove it", leftovers.text());
         }
+    }
+
+    /// What has to be known to read the rest right, without what `--activate` has repaired.
+    pub(crate) fn notices(&self) -> Vec<Notice> {
+        let mut notices = self.engine.notices();
+        let repaired = |kind| matches!(kind, NoticeKind::TrackingOff | NoticeKind::AcctOff);
+        notices.retain(|notice| self.active.is_none() || !repaired(notice.kind));
+        notices
     }
 
     /// The next event that comes before `deadline`; `None` when none did.

@@ -20,6 +20,8 @@ pub struct Notice {
 pub enum NoticeKind {
     /// Nothing in the namespace makes the kernel track connections.
     TrackingOff,
+    /// There is no flow, for a reason that is not known or not needed.
+    Empty,
     /// New flows get no counters.
     AcctOff,
     /// The collector does not hear events.
@@ -48,24 +50,38 @@ pub(super) fn notices(engine: &Engine) -> Vec<Notice> {
         tell(NoticeKind::Stale, format!("stale: {cause}"), "");
     }
     if let Some(kernel) = engine.kernel() {
-        let empty = engine.mirror().is_empty() && engine.mirror().position().synced;
-        if kernel.tracking == Some(false) || (kernel.tracking.is_none() && empty) {
+        // The hello is as old as the connection; a flow proves that something is tracked by now.
+        let empty = engine.mirror().is_empty();
+        let (tracking, synced) = (kernel.tracking, engine.mirror().position().synced);
+        if empty && tracking == Some(false) {
             tell(
                 NoticeKind::TrackingOff,
-                "connection tracking is not active in this namespace: no flows to show".to_owned(),
-                "press A, or start with --activate, to add an own nft table that activates it",
+                "connection tracking is not active in this namespace: no flow will be seen until a rule or \
+                 NAT uses it"
+                    .to_owned(),
+                "`conntop --activate` there, or key A on the screen, adds a rule while it runs",
             );
+        } else if empty && synced && tracking.is_none() {
+            tell(
+                NoticeKind::Empty,
+                "the table is empty: no traffic yet, or no rule or NAT uses connection tracking in this \
+                 namespace"
+                    .to_owned(),
+                "`conntop --activate` there, or key A on the screen, adds a rule while it runs",
+            );
+        } else if empty && synced {
+            tell(NoticeKind::Empty, "the table is empty: no traffic yet".to_owned(), "");
         }
         if kernel.acct == Some(false) {
             tell(
                 NoticeKind::AcctOff,
-                "accounting is off: new flows get no counters and no rates".to_owned(),
-                "press A, start with --activate, or sysctl -w net.netfilter.nf_conntrack_acct=1 \
-                 (flows that exist already get none)",
+                "accounting is off: no bytes, packets and rates".to_owned(),
+                "for flows that begin from then on: sysctl -w net.netfilter.nf_conntrack_acct=1, or \
+                 `conntop --activate`, or key A on the screen",
             );
         }
         if !kernel.listening {
-            let text = "the collector does not listen to events: short flows are missed";
+            let text = "not listening to events: flows that begin and end between two passes are missed";
             tell(NoticeKind::NotListening, text.to_owned(), "start conntopd without --no-events");
         }
     }

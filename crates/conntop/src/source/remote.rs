@@ -71,7 +71,7 @@ pub fn remote(config: RemoteConfig) -> Source {
 /// Why one connection is over.
 #[derive(Debug, thiserror::Error)]
 enum Over {
-    #[error("cannot connect to {target}: {source}")]
+    #[error("cannot connect to {target}: {source}; is conntopd running and listening there?")]
     Connect { target: String, source: io::Error },
     #[error("{0}: no answer within {t} s", t = CONNECT_TIME.as_secs())]
     NoAnswer(String),

@@ -47,6 +47,7 @@ impl App {
         let text = match kind {
             NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
             NoticeKind::TrackingOff => "tracking inactive".to_owned(),
+            NoticeKind::Empty => "table empty".to_owned(),
             NoticeKind::AcctOff => "acct off".to_owned(),
             NoticeKind::NotListening => "no events".to_owned(),
             NoticeKind::Lost => match self.engine.lost().and_then(|lost| lost.events) {
@@ -111,7 +112,10 @@ impl App {
             return vec![line("reading the table …".to_owned(), Role::Text)];
         }
         let notices = self.notices();
-        if let Some(off) = notices.iter().find(|n| n.kind == NoticeKind::TrackingOff) {
+        let off = |n: &&Notice| {
+            matches!(n.kind, NoticeKind::TrackingOff | NoticeKind::Empty) && !n.repair.is_empty()
+        };
+        if let Some(off) = notices.iter().find(off) {
             let mut lines = vec![line(off.text.clone(), Role::Warning)];
             if self.options.local {
                 lines.push(vec![

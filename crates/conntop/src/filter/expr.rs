@@ -136,10 +136,8 @@ impl Expr {
     }
 
     fn print(&self, f: &mut fmt::Formatter<'_>, inside: Inside) -> fmt::Result {
-        let parenthesized = match (self, inside) {
-            (Self::And(_), Inside::Not) | (Self::Or(_), Inside::Not | Inside::And) => true,
-            _ => false,
-        };
+        let parenthesized =
+            matches!((self, inside), (Self::And(_), Inside::Not) | (Self::Or(_), Inside::Not | Inside::And));
         if parenthesized {
             f.write_char('(')?;
         }

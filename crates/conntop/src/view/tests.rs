@@ -183,3 +183,48 @@ fn ranks_follow_flows() {
     assert!(view.rows(4, 10).is_empty());
     assert!(view.rows(usize::MAX, 10).is_empty());
 }
+
+/// What a refresh over a million flows costs. Run by hand:
+/// `cargo test --release -p conntop --lib -- --ignored --nocapture million`.
+#[test]
+#[ignore = "a measurement, not a test"]
+fn million() {
+    let mut world = World::default();
+    let rows = |from: u64| {
+        let rows = (from..from + 10_000).map(|id| {
+            let [_, _, _, _, _, a, b, c] = id.to_be_bytes();
+            let src = format!("10.{a}.{b}.{c}:{}", 1024 + id % 60_000);
+            with(flow(id, &src, "93.184.216.34:443"), traffic(id * 7919 % 100_000, id, 0))
+        });
+        new(rows.collect())
+    };
+    for at in 0..100 {
+        world.pass(rows(at * 10_000));
+    }
+    world.pass(DeltaRows::default());
+    for (filter, sort) in [
+        ("", "bytes"),
+        ("", "down"),
+        ("", "src"),
+        ("dport 443", "bytes"),
+        ("port {80, https} and not dst in 10/8", "bytes"),
+        ("rate > 1Mbit", "rate"),
+        ("addr in 192.168/16", "bytes"),
+        ("youtube", "bytes"),
+        ("192.168.1", "bytes"),
+        ("10.3.4", "bytes"),
+    ] {
+        let mut view = View::default();
+        let begin = std::time::Instant::now();
+        view.refresh(world.source(), &query(filter, sort, Motion::Live));
+        let refreshed = begin.elapsed();
+        let rows = view.rows(0, 50).len();
+        let ranked = begin.elapsed() - refreshed;
+        let begin = std::time::Instant::now();
+        view.rows(view.len() / 2, 50);
+        let middle = begin.elapsed();
+        println!(
+            "{filter:40} {sort:6} refresh {refreshed:?}, first {rows} rows {ranked:?}, middle {middle:?}"
+        );
+    }
+}

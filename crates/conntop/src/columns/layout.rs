@@ -160,7 +160,7 @@ impl Layout {
     /// widths in the order of priority, then the rest by shares.
     fn arrange(mut wanted: Vec<(&'static Column, Width)>, terminal: u16) -> Self {
         let needed = |wanted: &[(&Column, Width)]| {
-            let sum: u16 = wanted.iter().map(|(_, w)| w.least + GAP).sum();
+            let sum = wanted.iter().fold(0_u16, |sum, (_, w)| sum.saturating_add(w.least + GAP));
             sum.saturating_sub(GAP)
         };
         while wanted.len() > 1 && needed(&wanted) > terminal {

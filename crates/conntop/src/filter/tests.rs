@@ -229,7 +229,7 @@ fn operand(kind: Kind) -> BoxedStrategy<Operand> {
         Kind::Proto => any::<u8>().prop_map(|p| Operand::Proto(Proto(p))).boxed(),
         Kind::State => proptest::sample::select(STATES)
             .prop_flat_map(|w| proptest::sample::select(vec![w.short, w.long]))
-            .prop_map(|word| Operand::State { word })
+            .prop_map(|word| Operand::parse(Kind::State, word).unwrap())
             .boxed(),
         Kind::Flags => proptest::collection::vec(proptest::sample::select(FlowFlags::LETTERS), 1..4)
             .prop_map(|l| Operand::Flags(l.iter().fold(FlowFlags::default(), |f, (_, x)| f.with(*x))))

@@ -8,7 +8,7 @@
 //! Merging a dump with the events that come meanwhile is the hard part (`merge`, `pass`): an entry
 //! may have been read before an event that was applied earlier. Ended flows therefore stay as
 //! tombstones until the pass is done, and what was read before a NEW was received is not believed.
-//! Only a clean pass ends flows that it did not find.
+//! Only a pass that read the whole table ends flows that it did not find.
 //!
 //! Order. Each change takes the next number of the *head* and moves the flow to the tail of one
 //! list; ended records stay in it for a while. A cursor (`cursor`) walks the slots once, then that
@@ -104,6 +104,8 @@ pub struct FlowTable {
     pass: Pass,
     running: Option<Running>,
     stamp: u32,
+    /// The latest dump said that it was interrupted.
+    interrupted: bool,
     tombstones: HashSet<Key, RandomState>,
     lost: Lost,
     cursors: HashMap<u64, Cursor>,
@@ -143,6 +145,7 @@ impl FlowTable {
             pass: Pass::default(),
             running: None,
             stamp: 0,
+            interrupted: false,
             tombstones: HashSet::default(),
             lost: Lost::default(),
             cursors: HashMap::new(),

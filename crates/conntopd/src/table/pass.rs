@@ -36,7 +36,7 @@ pub enum Outcome {
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassReport {
-    /// It may have missed changes and ended nothing; another one is needed.
+    /// It may have missed changes; another one is needed.
     pub dirty: bool,
     /// Entries read.
     pub read: u64,
@@ -55,7 +55,7 @@ impl FlowTable {
         number
     }
 
-    /// Ends a pass. If nothing can have been missed, the flows that it did not find end.
+    /// Ends a pass. If it read the whole table, the flows that it did not find end.
     pub fn end_dump(&mut self, at: BootMillis, outcome: Outcome) -> PassReport {
         let Some(running) = self.running.take() else {
             return PassReport { dirty: true, ..PassReport::default() };
@@ -64,10 +64,17 @@ impl FlowTable {
         self.pass.finished = Some(at);
         self.pass.dirty |= outcome != Outcome::Complete || running.overflow;
         let mut report = PassReport { dirty: self.pass.dirty, read: self.pass.read, reaped: 0 };
-        if report.dirty {
+        // Lost events do not keep the dead: what is neither in a whole dump nor touched is gone,
+        // and under lasting loss nothing else would ever end. A kernel that always says that its
+        // dumps are inconsistent is believed once.
+        let again = std::mem::replace(&mut self.interrupted, outcome == Outcome::Interrupted);
+        let usable = outcome == Outcome::Complete || outcome == Outcome::Interrupted && again;
+        if !usable || running.overflow {
             return report;
         }
-        self.lost.since = None;
+        if !report.dirty {
+            self.lost.since = None;
+        }
         self.truncated = running.refused > 0;
         if running.stamped < self.live {
             for slot in 0..u32::try_from(self.hot.len()).unwrap_or(NONE) {

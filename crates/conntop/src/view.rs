@@ -53,6 +53,13 @@ pub struct Query {
     pub ghost: Duration,
 }
 
+impl Query {
+    /// Whether it is about the same flows.
+    fn chooses_like(&self, other: &Self) -> bool {
+        self.filter == other.filter && self.hide_internal == other.hide_internal
+    }
+}
+
 /// What a row shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
@@ -67,6 +74,15 @@ pub struct Row {
 struct Basis {
     generation: u64,
     query: Query,
+}
+
+/// Where the places of rows come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Places {
+    /// From the values of the flows.
+    ByValue,
+    /// From where they were.
+    Kept,
 }
 
 /// Rows in their order.
@@ -90,24 +106,29 @@ impl View {
         if self.basis.as_ref() == Some(&basis) {
             return false;
         }
-        if query.motion == Motion::Held && self.basis.is_some() {
+        let asked_before = self.basis.as_ref().map(|basis| &basis.query);
+        let same_order = asked_before.is_some_and(|before| before.sort == query.sort);
+        let same_rows = same_order && asked_before.is_some_and(|before| before.chooses_like(query));
+        let was_frozen = asked_before.is_some_and(|before| before.motion == Motion::Frozen);
+        if query.motion == Motion::Held && same_rows {
             return false;
         }
-        let before = self.basis.replace(basis);
-        let same_order =
-            before.as_ref().is_some_and(|b| b.query.sort == query.sort && b.query.filter == query.filter);
-        if !same_order {
+        self.basis = Some(basis);
+        if !same_rows {
             self.seen.clear();
         }
-        if query.motion == Motion::Frozen {
-            let was_frozen = before.is_some_and(|b| b.query.motion == Motion::Frozen);
-            if !was_frozen || !same_order {
-                self.freeze();
-            }
-        } else {
+        let frozen = query.motion == Motion::Frozen;
+        if !frozen {
             self.frozen = HashMap::default();
+        } else if !was_frozen {
+            self.freeze();
         }
-        self.collect(source, query, same_order);
+        // Another order is taken up once, even by frozen rows.
+        let places = if frozen && same_order { Places::Kept } else { Places::ByValue };
+        self.collect(source, query, places);
+        if frozen && !same_order {
+            self.freeze();
+        }
         true
     }
 
@@ -118,7 +139,7 @@ impl View {
         self.frozen.extend(self.ranking.entries().map(|entry| (entry.id, entry.key)));
     }
 
-    fn collect(&mut self, source: Source<'_>, query: &Query, same_order: bool) {
+    fn collect(&mut self, source: Source<'_>, query: &Query, places: Places) {
         let mut entries = self.ranking.take();
         let mut totals = Totals::default();
         for view in source.live() {
@@ -128,7 +149,7 @@ impl View {
             match query.filter.as_ref().map_or(Tri::True, |filter| filter.matches(&view)) {
                 Tri::True => {
                     totals.add(&view);
-                    entries.push(self.entry(&view, query));
+                    entries.push(self.entry(&view, query.sort, places));
                 }
                 Tri::Unknown => totals.unknown += 1,
                 Tri::False => {}
@@ -145,12 +166,12 @@ impl View {
             let hidden = query.hide_internal && view.dir == crate::orient::Dir::Internal;
             let shown = query.filter.as_ref().is_none_or(|filter| filter.matches(&view) == Tri::True);
             let id = view.flow.id();
-            let place = self.seen.get(&id).copied().filter(|_| same_order);
+            let place = self.seen.get(&id).copied();
             if hidden || !(shown || place.is_some()) {
                 continue;
             }
-            let mut entry = self.entry(&view, query);
-            if let (Some(place), Motion::Live) = (place, query.motion) {
+            let mut entry = self.entry(&view, query.sort, places);
+            if let (Some(place), Places::ByValue) = (place, places) {
                 entry.key = place;
                 remembered.insert(id, place);
             }
@@ -162,14 +183,14 @@ impl View {
         self.ranking = Ranking::new(entries);
     }
 
-    fn entry(&mut self, view: &FlowView<'_>, query: &Query) -> Entry {
+    fn entry(&mut self, view: &FlowView<'_>, sort: Sort, places: Places) -> Entry {
         let id = view.flow.id();
-        let key = match query.motion {
-            Motion::Frozen => *self.frozen.entry(id).or_insert_with(|| {
+        let key = match places {
+            Places::Kept => *self.frozen.entry(id).or_insert_with(|| {
                 self.appended += 1;
                 SortKey::appended(self.appended)
             }),
-            Motion::Live | Motion::Held => query.sort.key(view),
+            Places::ByValue => sort.key(view),
         };
         Entry { key, id, ghost: false }
     }

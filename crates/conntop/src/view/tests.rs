@@ -154,6 +154,12 @@ fn frozen_rows_keep_their_places() {
     view.refresh(world.source(), &frozen);
     assert_eq!(shown(&mut view), order);
 
+    view.refresh(world.source(), &query("", "id:asc", Motion::Frozen));
+    assert_eq!(shown(&mut view), [1, 2, -3, 4, 7, 8]);
+    world.pass(new(vec![flow(0, "10.0.0.1:6", "8.8.8.8:443")]));
+    view.refresh(world.source(), &query("", "id:asc", Motion::Frozen));
+    assert_eq!(shown(&mut view), [1, 2, -3, 4, 7, 8, 0]);
+
     view.refresh(world.source(), &query("", "bytes", Motion::Live));
     assert_eq!(&shown(&mut view)[..3], [8, 7, 1]);
 }
@@ -167,6 +173,26 @@ fn held_rows_do_not_even_vanish() {
     assert!(!view.refresh(world.source(), &query("", "bytes", Motion::Held)));
     assert_eq!(shown(&mut view), [3, 2, 1, 4]);
     assert!(view.refresh(world.source(), &query("", "bytes", Motion::Live)));
+
+    // Another question is answered at once.
+    assert!(view.refresh(world.source(), &query("sport 1001", "bytes", Motion::Held)));
+    assert_eq!(shown(&mut view), [1]);
+    assert!(view.refresh(world.source(), &query("", "id:asc", Motion::Held)));
+    assert_eq!(shown(&mut view), [1, 2, -3, 4]);
+}
+
+#[test]
+fn ghosts_go_when_another_filter_comes() {
+    let mut world = world();
+    let mut view = View::default();
+    view.refresh(world.source(), &query("bytes >= 200", "bytes", Motion::Live));
+    assert_eq!(shown(&mut view), [3, 2]);
+    let end = ended(3, world.now + 1000, traffic(1, 1, world.now + 1000));
+    world.pass(DeltaRows { ended: vec![end], ..DeltaRows::default() });
+    view.refresh(world.source(), &query("bytes >= 200", "bytes", Motion::Live));
+    assert_eq!(shown(&mut view), [-3, 2]);
+    view.refresh(world.source(), &query("sport 1002", "bytes", Motion::Live));
+    assert_eq!(shown(&mut view), [2]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn screens(text: &str) -> Vec<Screen> {
             others: vec![("transit", "1.00 Gbit/s".into())],
             window: "2s".into(),
             clock: Some("12:04:31".into()),
-            flows: 12_041,
+            flows: Some(12_041),
             max: Some(262_144),
             begun: Some(132.0),
             ended: Some(128.4),

@@ -109,5 +109,5 @@ fn ended_flows_are_shown_dimmed_and_not_counted() {
     let ghosts = rows.iter().filter(|row| row.ghost).count();
     let live = stage.app.engine().mirror().len();
     assert!(ghosts > 0, "no ghost among {} rows", rows.len());
-    assert_eq!(stage.app.screen().header.flows, u64::try_from(live).expect("few"));
+    assert_eq!(stage.app.screen().header.flows, u64::try_from(live).ok());
 }

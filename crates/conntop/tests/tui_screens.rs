@@ -73,3 +73,30 @@ fn no_size_panics() {
         }
     }
 }
+
+/// What the source tells instead of a healthy stream.
+const EVENTS: &[(&str, u16, u16, &str)] = &[
+    ("stale_80x24", 80, 24, "+5 stale wait"),
+    ("stale_120x40", 120, 40, "+5 stale wait"),
+    ("unreachable_80x24", 80, 24, "stale wait"),
+    ("failed_80x24", 80, 24, "+5 failed"),
+    ("inactive_80x24", 80, 24, "inactive"),
+    ("inactive_20x6", 20, 6, "inactive"),
+    ("activate_ask_80x24", 80, 24, "inactive A"),
+    ("activate_ask_40x12", 40, 12, "inactive A"),
+    ("activated_80x24", 80, 24, "inactive A y activated"),
+    ("lost_80x24", 80, 24, "+5 lost"),
+];
+
+#[test]
+fn facts_are_told() {
+    for (name, columns, lines, script) in EVENTS {
+        let mut stage = Stage::new(*columns, *lines);
+        for word in script.split(' ') {
+            if !stage.event(word) {
+                stage.play(word);
+            }
+        }
+        insta::assert_snapshot!(*name, stage.text());
+    }
+}

@@ -61,8 +61,8 @@ pub struct Header {
     pub window: String,
     /// Time of the newest data by the collector's wall clock, `12:04:31`.
     pub clock: Option<String>,
-    /// Flows in the table.
-    pub flows: u64,
+    /// Flows in the table; `None` before anything was heard.
+    pub flows: Option<u64>,
     /// Most flows that the table takes.
     pub max: Option<u64>,
     /// Flows that began, per second.

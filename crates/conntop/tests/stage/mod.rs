@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
-use conntop::source::{Messages, SourceEnd, SourceEvent};
+use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 use conntop::tui::action::{Action, Edit, Effect};
 use conntop::tui::app::{App, Options};
 use conntop::tui::bindings;
@@ -14,7 +14,8 @@ use conntop::tui::draw::{self, Look};
 pub(crate) use conntop::tui::glyphs::Charset as charset;
 use conntop::tui::key::Key;
 use conntop::tui::theme::Theme;
-use conntop_proto::message::ServerMessage;
+use conntop_proto::flow::BootMillis;
+use conntop_proto::message::{Lost, ServerMessage, Synced};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -86,6 +87,41 @@ impl Stage {
 
     pub(crate) fn apply(&mut self, event: SourceEvent) {
         self.app.apply(event, self.now).expect("a sound recording");
+    }
+
+    /// Something that is not in the recording happens; false when there is no such thing.
+    pub(crate) fn event(&mut self, name: &str) -> bool {
+        match name {
+            "stale" => self.apply(SourceEvent::Stale {
+                cause: "router1:55555: the server has not answered for 20 s".into(),
+                retry_in: Duration::from_secs(8),
+            }),
+            "wait" => self.now += Duration::from_secs(5),
+            "failed" => self.apply(SourceEvent::Ended(SourceEnd::Failed(SourceError {
+                kind: SourceErrorKind::Protocol,
+                text: "router1:55555 speaks protocol 2, conntop 1; update conntop".into(),
+            }))),
+            "inactive" => {
+                let mut messages = self.seconds.next().expect("the first second");
+                let ServerMessage::Hello(mut hello) = messages.remove(0) else {
+                    panic!("a recording begins with hello")
+                };
+                hello.kernel.tracking = Some(false);
+                hello.kernel.acct = Some(false);
+                messages.retain(|m| !matches!(m, ServerMessage::Delta(_)));
+                messages.push(ServerMessage::Synced(Synced { cursor: 1 }));
+                self.apply(SourceEvent::Connected(hello));
+                self.apply(SourceEvent::Messages(Messages::new(messages)));
+            }
+            "activated" => self.app.activated("activated: nft table inet conntop-1".into()),
+            "lost" => {
+                let lost = Lost { overruns: 1, events: Some(3_120), since: Some(BootMillis(1)) };
+                self.apply(SourceEvent::Messages(Messages::new([ServerMessage::Lost(lost)])));
+            }
+            _ => return false,
+        }
+        self.app.refresh(self.now);
+        true
     }
 
     /// One second of the recording passes; a paused application takes nothing in.

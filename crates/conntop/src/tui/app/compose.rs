@@ -61,9 +61,9 @@ impl App {
             history: self.pace.history(),
             quiet_outside: total.is_some_and(|t| t.down == 0 && t.up == 0),
             others,
-            window: format!("{}s", seconds.max(asked)),
+            window: if heard { format!("{}s", seconds.max(asked)) } else { String::new() },
             clock: self.clock(),
-            flows: self.live(),
+            flows: heard.then(|| self.live()),
             max: self.engine.table().and_then(|table| table.max).or(kernel_max),
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
@@ -165,6 +165,9 @@ impl App {
         }
         match self.engine.connection() {
             Connection::Connecting => Span::new("connecting", Role::Warning),
+            Connection::Stale { .. } if self.engine.hello().is_none() => {
+                Span::new("connecting", Role::Warning)
+            }
             Connection::Stale { .. } => Span::new("stale", Role::Error),
             Connection::Ended(SourceEnd::Finished) => Span::new("end of recording", Role::Label),
             Connection::Ended(SourceEnd::Failed(_)) => Span::new("ended", Role::Error),

@@ -60,7 +60,11 @@ impl App {
                     return None;
                 };
                 let age = now.saturating_duration_since(*since).as_secs();
-                format!("stale {age}s: {cause}")
+                match self.engine.hello() {
+                    Some(_) => format!("stale {age}s: {cause}"),
+                    // The empty table says it already.
+                    None => return None,
+                }
             }
         };
         let role = match kind {
@@ -82,7 +86,7 @@ impl App {
             Connection::Stale { cause, retry_at, .. } => {
                 let wait = retry_at.saturating_duration_since(now).as_secs();
                 return vec![
-                    line(format!("{source}: {cause}"), Role::Error),
+                    line(cause.clone(), Role::Error),
                     line(format!("trying again in {wait} s; q quits"), Role::Text),
                 ];
             }
@@ -123,7 +127,7 @@ impl App {
                     Span::new(" makes the kernel track connections here (it asks first).", Role::Text),
                 ]);
             } else {
-                lines.push(line(off.repair.clone(), Role::Text));
+                lines.push(line("Start conntop --activate on that machine.".to_owned(), Role::Text));
             }
             return lines;
         }

@@ -113,8 +113,8 @@ impl App {
         let active = self.activated
             || self.engine.kernel().is_some_and(|k| k.tracking == Some(true) && k.acct == Some(true));
         if !self.options.local {
-            let text = "Tracking can be activated only where the collector runs: start conntop or \
-                        conntopd with --activate on that machine.";
+            let text = "Tracking can be activated only on the machine itself: start conntop --activate \
+                        there.";
             return Open::Notice { title: "Activate tracking", text: text.to_owned() };
         }
         if active {

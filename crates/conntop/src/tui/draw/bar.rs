@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::Canvas;
 use crate::tui::screen::Spans;
-use crate::tui::wrap::width;
+use crate::tui::wrap::{cut, width};
 
 /// Blanks between two items.
 const GAP: u16 = 2;
@@ -21,11 +21,32 @@ pub(super) struct Item {
     spans: Spans,
     rank: u8,
     side: Side,
+    /// Whether it may be cut instead of left out.
+    flexible: bool,
 }
+
+/// A shorter rest of a text says nothing.
+const LEAST: u16 = 12;
 
 impl Item {
     pub(super) fn new(spans: Spans, rank: u8, side: Side) -> Self {
-        Self { spans, rank, side }
+        Self { spans, rank, side, flexible: false }
+    }
+
+    pub(super) fn flexible(self) -> Self {
+        Self { flexible: true, ..self }
+    }
+
+    /// Cuts the last text so that the whole takes `room` columns; false when that leaves too little.
+    fn shrink(&mut self, room: u16) -> bool {
+        let excess = self.width().saturating_sub(room);
+        let Some(last) = self.spans.last_mut() else { return false };
+        let kept = width(&last.text).saturating_sub(excess);
+        if !self.flexible || kept < LEAST {
+            return false;
+        }
+        last.text = cut(&last.text, kept);
+        true
     }
 
     pub(super) fn is(&self, side: Side) -> bool {
@@ -58,7 +79,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, mut items: Vec<Item>) {
         else {
             break;
         };
-        items.remove(least);
+        let excess = total(&items).saturating_sub(line.width);
+        let shrunk =
+            items.get_mut(least).is_some_and(|item| item.shrink(item.width().saturating_sub(excess)));
+        if !shrunk {
+            items.remove(least);
+        }
     }
     let mut x = line.x;
     for item in items.iter().filter(|item| item.side == Side::Left) {

@@ -8,7 +8,7 @@ use crate::tui::format;
 use crate::tui::glyphs::{DOT, SPARK};
 use crate::tui::screen::{Footer, Header, Span, Spans};
 use crate::tui::theme::Role;
-use crate::tui::wrap::{cut, width};
+use crate::tui::wrap::cut;
 
 /// Cells of the fill bar between its brackets.
 const BAR: usize = 12;
@@ -52,13 +52,17 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
 }
 
 pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, footer: &Footer) {
-    let mut flows = labelled("flows", &format::grouped(header.flows));
-    if let Some(max) = header.max {
-        flows.push(Span::new(format!(" / {}", format::grouped(max)), Role::Label));
-    }
-    let mut items = vec![Item::new(flows, 250, Side::Left)];
-    if let Some(max) = header.max.filter(|max| *max > 0) {
-        items.push(Item::new(fill(header.flows, max), 60, Side::Left));
+    let mut items = Vec::new();
+    let narrow = line.width < 40;
+    if let Some(count) = header.flows {
+        let mut flows = labelled("flows", &format::grouped(count));
+        if let Some(max) = header.max.filter(|_| !narrow) {
+            flows.push(Span::new(format!(" / {}", format::grouped(max)), Role::Label));
+        }
+        items.push(Item::new(flows, 250, Side::Left));
+        if let Some(max) = header.max.filter(|max| *max > 0) {
+            items.push(Item::new(fill(count, max), 60, Side::Left));
+        }
     }
     for (word, rate, rank) in [("new", header.begun, 90), ("ended", header.ended, 80)] {
         if let Some(rate) = rate {
@@ -66,17 +70,12 @@ pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, foote
         }
     }
     for (rank, fact) in (0u8..).zip(&header.abnormal) {
-        items.push(Item::new(vec![fact.clone()], 240u8.saturating_sub(rank), Side::Right));
+        let item = Item::new(vec![fact.clone()], 240u8.saturating_sub(rank), Side::Right);
+        items.push(item.flexible());
     }
-    if line.width < 40 && line.width > 0 {
-        // Too narrow for the second number: the state is worth more than the maximum.
-        let short = labelled("flows", &format::grouped(header.flows));
-        let room = line.width.saturating_sub(short.iter().map(|span| width(&span.text)).sum());
-        items.remove(0);
-        items.insert(0, Item::new(short, 250, Side::Left));
-        if width(&footer.state.text) < room && header.abnormal.is_empty() {
-            items.push(Item::new(vec![footer.state.clone()], 245, Side::Right));
-        }
+    if narrow && header.abnormal.is_empty() {
+        // There may be no footer, and the state is worth more than the rest.
+        items.push(Item::new(vec![footer.state.clone()], 245, Side::Right));
     }
     bar::draw(canvas, line, items);
 }

@@ -1,11 +1,13 @@
 //! The event loop: one task, one `select!`. Input is drawn at once; data is drawn at most every
 //! [`DATA_INTERVAL`], and more seldom when making the screen takes long; an idle program waits.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
@@ -111,9 +113,9 @@ pub async fn run(
                     if !effects.is_empty() {
                         break;
                     }
-                    match keys.next().now_or_never() {
-                        Some(Some(event)) => effects = input(&mut app, event?),
-                        _ => break,
+                    match typed(&mut keys).await {
+                        Some(event) => effects = input(&mut app, event?),
+                        None => break,
                     }
                 }
                 effects
@@ -154,6 +156,16 @@ pub async fn run(
             }
         }
     }
+}
+
+/// An event that is there already. Polled with the task's own waker: the stream remembers the first
+/// waker that found nothing, and the next key would wake nobody.
+async fn typed(keys: &mut EventStream) -> Option<io::Result<Event>> {
+    poll_fn(|context| match keys.poll_next_unpin(context) {
+        Poll::Ready(event) => Poll::Ready(event),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 enum Happened {

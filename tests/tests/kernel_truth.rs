@@ -142,6 +142,22 @@ fn after_a_burst_into_a_small_event_buffer() {
     assert_eq!(stage.check("after the deletes").unwrap().compared, 1000);
 }
 
+/// More events than the buffer ever holds, all the time: every pass is overtaken by losses.
+#[test]
+fn after_a_storm_above_the_buffer() {
+    let lab = lab_or_skip!();
+    let mut stage = Stage::set(lab, &["--event-buffer", "212992"]).unwrap();
+    stage.inject(&Plan::new(1), STABLE).unwrap();
+    let options = ChurnOptions { plan: Plan::new(STORM), alive: 2000, rate: 0 };
+    let churn = Churn::start(&stage.lab.router, options).unwrap();
+    stage.client.drive(whole_or(Duration::from_secs(60), Duration::from_secs(6))).unwrap();
+    let lost = stage.client.engine().lost().map(|lost| lost.overruns);
+    churn.finish().unwrap();
+    assert!(lost > Some(0), "{lost:?}");
+    assert!(stage.daemon.is_alive().unwrap(), "{:#?}", stage.daemon.log());
+    assert_eq!(stage.check("after the storm").unwrap().compared, STABLE as usize);
+}
+
 /// The same key again, again and again: what is shown is the latest incarnation.
 #[test]
 fn after_flows_came_back() {

@@ -71,6 +71,9 @@ pub async fn run(
     let mut open = true;
     let mut stopped_here = false;
     loop {
+        if !guard.is_held() {
+            return Err(io::Error::other("a part of the program has failed; its message is above"));
+        }
         if pace.is_due(Instant::now()) {
             let begun = Instant::now();
             app.refresh(begun);

@@ -61,6 +61,12 @@ impl Guard {
         self.repaint()
     }
 
+    /// Whether the terminal is still ours: a panic anywhere in the program gives it back.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        HELD.load(Ordering::SeqCst)
+    }
+
     /// Forgets what is believed to be on the screen, so that all of it is drawn anew.
     ///
     /// # Errors

@@ -137,3 +137,59 @@ impl<'a> Reader<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 2: an empty old block, two kinds of time, one change, a rule.
+    fn file(footer: &str) -> Vec<u8> {
+        let header = |times: u8, types: u8| {
+            let mut block = b"TZif2".to_vec();
+            block.extend([0; 15]);
+            for count in [0, 0, 0, times, types, 4] {
+                block.extend([0, 0, 0, count]);
+            }
+            block
+        };
+        let mut file = header(0, 1);
+        file.extend([0; 6]);
+        file.extend(b"UTC\0");
+        file.extend(header(1, 2));
+        file.extend(1_000_000_i64.to_be_bytes());
+        file.push(1);
+        for offset in [600_i32, 7200] {
+            file.extend(offset.to_be_bytes());
+            file.extend([0, 0]);
+        }
+        file.extend(b"EET\0");
+        file.extend(format!("\n{footer}\n").bytes());
+        file
+    }
+
+    #[test]
+    fn offsets_by_time() {
+        let check = |footer: &str, at: i64, seconds: i64| {
+            let zone = Zone::parse(&file(footer)).expect("a sound file");
+            assert_eq!(zone.offset(at), seconds, "{footer} at {at}");
+        };
+        check("", 999_999, 600);
+        check("", 1_000_000, 7200);
+        check("", 1_795_262_640, 7200);
+        check("<+03>-3", 999_999, 600);
+        check("<+03>-3", 1_795_262_640, 10_800);
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let whole = file("EET-2");
+        for end in 0..whole.len() - 7 {
+            assert_eq!(Zone::parse(&whole[..end]), None, "cut at {end}");
+        }
+        for at in 0..whole.len() {
+            let mut hostile = whole.clone();
+            hostile[at] = 0xff;
+            let _ = Zone::parse(&hostile).map(|zone| zone.offset(i64::MAX) + zone.offset(i64::MIN));
+        }
+    }
+}

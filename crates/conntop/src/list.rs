@@ -10,6 +10,7 @@ use crate::cli::{Common, ListArgs, Session, open};
 use crate::engine::{Engine, NoticeKind};
 use crate::output::exit::{Failure, LOST};
 use crate::output::rows;
+use crate::output::say;
 use crate::source::SourceEvent;
 
 /// How long a table that is complete may be waited for to become fresh and clean: a pass that began
@@ -36,7 +37,7 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
     }
     settle(&mut session, sample).await?;
     for notice in session.notices() {
-        eprintln!("conntop: {notice}");
+        say(&notice);
     }
     rows::print(&session.engine, &query, args, sample.is_some(), out)?;
     session.close()

@@ -18,6 +18,7 @@ use crate::list::{Completeness, completeness};
 use crate::output::exit::{Failure, LOST, write_failure};
 use crate::output::json::FlowJson;
 use crate::output::rows::{self, Query};
+use crate::output::say;
 use crate::source::{SourceEnd, SourceEvent};
 use crate::view::FlowView;
 
@@ -105,7 +106,7 @@ impl Watch<'_> {
                 if !self.connected {
                     return Err(Halt::Failure(Failure::new(LOST, cause.clone())));
                 }
-                eprintln!("conntop: {cause}; next attempt in {:.1} s", retry_in.as_secs_f64());
+                say(&format_args!("{cause}; next attempt in {:.1} s", retry_in.as_secs_f64()));
             }
             SourceEvent::Ended(SourceEnd::Finished) => return Ok(false),
             SourceEvent::Ended(end) => return Err(Halt::Failure(end.clone().into())),
@@ -140,7 +141,7 @@ impl Watch<'_> {
             self.initial = false;
             for notice in session.notices() {
                 if self.told.insert(notice.text.clone()) {
-                    eprintln!("conntop: {notice}");
+                    say(&notice);
                 }
             }
         }

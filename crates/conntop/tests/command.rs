@@ -1,6 +1,6 @@
 //! The program as others run it: what it prints for whom, and how it ends. The server is a script
 //! that plays a recording on a unix socket.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixListener;

@@ -1,6 +1,5 @@
 //! The mirror against a map: whatever the order of changes and resets, both hold the same flows,
 //! what was carried never falls, and no rate is absurd.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

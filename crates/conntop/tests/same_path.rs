@@ -43,15 +43,15 @@ fn flow(number: u32, bytes: u64) -> CtMessage<'static> {
     };
     let orig = Tuple { src, dst, proto, l4, zone: None };
     let mut reply = orig.inverse();
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         reply.dst = Ipv4Addr::new(203, 0, 113, 9).into();
     }
     let counters = Some(Counters { packets: bytes / 100, bytes });
     CtMessage {
         orig,
         reply,
-        zone: (number % 5 == 0).then_some(7),
-        mark: (number % 7 == 0).then_some(number),
+        zone: (number.is_multiple_of(5)).then_some(7),
+        mark: (number.is_multiple_of(7)).then_some(number),
         id: Some(number),
         status: Some(Status(if bytes > 100 { 14 } else { 8 })),
         timeout: Some(30),
@@ -69,8 +69,11 @@ fn pass(table: &mut FlowTable, numbers: impl Iterator<Item = u32>, bytes: u64) {
     table.end_dump(clock::now(), Outcome::Complete);
 }
 
+/// What it is about, and what it does to the table.
+type Step = (&'static str, fn(&mut FlowTable));
+
 /// What happens to the table, one step after the other.
-const SCRIPT: &[(&str, fn(&mut FlowTable))] = &[
+const SCRIPT: &[Step] = &[
     ("a first pass", |t| pass(t, 0..FLOWS, 100)),
     ("nothing changes", |t| pass(t, 0..FLOWS, 100)),
     ("half of them move", |t| {

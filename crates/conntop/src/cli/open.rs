@@ -11,6 +11,7 @@ use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
 use crate::output::exit::{CONFIG, FAILURE, Failure, PERMISSION, USAGE};
+use crate::output::say;
 use crate::source::{RemoteConfig, Source, SourceEvent, local, remote};
 
 /// What a front end needs.
@@ -100,10 +101,10 @@ impl Session {
     /// Says on stderr what was done and found before the start.
     pub(crate) fn announce(&self) {
         if let Some(active) = &self.active {
-            eprintln!("conntop: {}", active.text());
+            say(&active.text());
         }
         if let Some(leftovers) = &self.leftovers {
-            eprintln!("conntop: {}; `conntop` offers to remove it", leftovers.text());
+            say(&format_args!("{}; `conntop` offers to remove it", leftovers.text()));
         }
     }
 

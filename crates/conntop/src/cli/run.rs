@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::{Cli, Command, ListArgs, screen};
-use crate::output::exit::{FAILURE, Failure};
+use crate::output::exit::{FAILURE, Failure, INTERRUPTED};
 use crate::{list, watch};
 
 /// Runs the program with its arguments (its name included).
@@ -40,15 +41,40 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         .map_err(|error| Failure::new(FAILURE, format!("start the runtime: {error}")))?;
     runtime.block_on(async {
         match &cli.command {
-            Some(Command::List(args)) => one_shot(cli, args).await,
+            None if io::stdout().is_terminal() => screen::run(cli).await,
             Some(Command::Watch(args)) => {
                 log_to_stderr();
-                watch::run(&cli.common, args, &mut io::stdout().lock()).await
+                let mut out = io::stdout().lock();
+                let work = watch::run(&cli.common, args, &mut out);
+                // That is how one stops watching.
+                until_signal(work, Ok(())).await
             }
-            None if io::stdout().is_terminal() => screen::run(cli).await,
-            None => one_shot(cli, &ListArgs::default()).await,
+            Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
+            None => until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await,
         }
     })
+}
+
+/// Ends `work` at a signal by dropping it, so that what `--activate` did is undone.
+async fn until_signal(
+    work: impl Future<Output = Result<(), Failure>>,
+    at_signal: Result<(), Failure>,
+) -> Result<(), Failure> {
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::new(FAILURE, format!("listen to signals: {error}")));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    tokio::select! {
+        result = work => result,
+        _ = interrupt.recv() => at_signal,
+        _ = terminate.recv() => at_signal,
+        _ = hangup.recv() => at_signal,
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(INTERRUPTED, "interrupted")
 }
 
 async fn one_shot(cli: &Cli, args: &ListArgs) -> Result<(), Failure> {

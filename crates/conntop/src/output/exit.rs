@@ -20,6 +20,9 @@ pub const PERMISSION: u8 = 77;
 /// A configuration that is refused (EX_CONFIG).
 pub const CONFIG: u8 = 78;
 
+/// Ended by a signal before it was done, as a shell says it of SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -39,7 +42,7 @@ impl Failure {
     /// Says it on stderr.
     #[must_use]
     pub fn report(&self) -> ExitCode {
-        eprintln!("conntop: {}", self.text);
+        super::say(self);
         ExitCode::from(self.code)
     }
 }

@@ -102,6 +102,8 @@ pub struct FlowTable {
     live: usize,
     truncated: bool,
     pass: Pass,
+    /// Number of the last pass before the table was left alone.
+    slept: u64,
     running: Option<Running>,
     stamp: u32,
     /// The latest dump said that it was interrupted.
@@ -143,6 +145,7 @@ impl FlowTable {
             live: 0,
             truncated: false,
             pass: Pass::default(),
+            slept: 0,
             running: None,
             stamp: 0,
             interrupted: false,
@@ -188,6 +191,12 @@ impl FlowTable {
     pub fn flows(&self) -> impl Iterator<Item = FlowRow> + '_ {
         let slots = self.hot.iter().zip(&self.cold);
         slots.filter(|(hot, _)| hot.has(LIVE)).map(|(hot, cold)| Slot { hot, cold }.row())
+    }
+
+    /// Notes that nothing will be read for a while: cursors opened from here on are synced when the next
+    /// pass is done.
+    pub fn rest(&mut self) {
+        self.slept = self.pass.number;
     }
 
     /// Forgets everything and begins another epoch. Cursors are closed.

@@ -73,6 +73,8 @@ enum Step {
         who: u8,
     },
     Expire,
+    /// Everybody had gone.
+    Rest,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -94,6 +96,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (any::<u8>(), 1..8u8).prop_map(|(who, max)| Step::Client { who, max }),
         1 => any::<u8>().prop_map(|who| Step::Reconnect { who }),
         1 => Just(Step::Expire),
+        1 => Just(Step::Rest),
     ]
 }
 
@@ -260,6 +263,7 @@ impl World {
                 }
             }
             Step::Expire => self.table.expire(BootMillis(self.now)),
+            Step::Rest => self.table.rest(),
         }
     }
 

@@ -288,6 +288,7 @@ impl Hub {
             (true, true) => {
                 self.awake = false;
                 self.asleep_since = now;
+                self.table.rest();
                 self.abandoned = !matches!(self.reading, Reading::Idle);
                 self.ears = Ears::Deaf;
                 self.listen(Listen::Stop);

@@ -6,8 +6,8 @@
 //! The walk over slots comes first because a walk in order of changes never ends while flows change
 //! faster than the subscriber takes them.
 //!
-//! As long as the first pass of an epoch runs there is nothing to walk over: the cursor lives from
-//! changes alone, and is synced when that pass is done.
+//! As long as the first pass runs, of an epoch or after a sleep, what is there to walk over is not the
+//! kernel's table: the cursor lives from changes alone, and is synced when that pass is done.
 
 use std::sync::Arc;
 
@@ -82,6 +82,8 @@ pub(super) struct Cursor {
     /// `synced` has still to be said.
     unsynced: bool,
     interest: Arc<Interest>,
+    /// The head when it began: what ended before is no news.
+    floor: u64,
 }
 
 /// What may still be taken into a chunk.
@@ -112,7 +114,11 @@ impl FlowTable {
             Some(s) => {
                 let marker = self.mark_after(s);
                 let unsynced = true;
-                (Cursor { phase: Phase::Live, s, reached: s, marker, unsynced, interest }, How::Resumed)
+                let floor = s;
+                (
+                    Cursor { phase: Phase::Live, s, reached: s, marker, unsynced, interest, floor },
+                    How::Resumed,
+                )
             }
             None => {
                 let marker = self.list.mark_tail();
@@ -131,23 +137,21 @@ impl FlowTable {
             let front = self.list.mark(None);
             self.list.move_to(marker, front);
             self.list.drop_marker(front);
-            return Cursor {
-                phase: Phase::Live,
-                s: 0,
-                reached: self.horizon,
-                marker,
-                unsynced: true,
-                interest,
-            };
+            let (phase, reached) = (Phase::Live, self.horizon);
+            return Cursor { phase, s: 0, reached, marker, unsynced: true, interest, floor: self.head };
         }
         self.list.send_to_tail(marker);
         let phase = Phase::Snapshot { next: 0 };
-        Cursor { phase, s: self.head, reached: self.head, marker, unsynced: true, interest }
+        Cursor { phase, s: self.head, reached: self.head, marker, unsynced: true, interest, floor: self.head }
     }
 
-    /// Whether a pass has been done in this epoch.
+    /// Whether a pass has been done since the table was last left alone.
     fn passed_once(&self) -> bool {
-        self.pass.number > 1 || self.pass.finished.is_some()
+        match self.pass.number.checked_sub(self.slept) {
+            None | Some(0) => false,
+            Some(1) => self.pass.finished.is_some(),
+            Some(_) => true,
+        }
     }
 
     /// A marker before the first change after `s`.
@@ -271,7 +275,8 @@ impl FlowTable {
         let mut node = self.list.after(cursor.marker);
         while let Some(flow) = node.filter(|_| room.step()) {
             let slot = self.slot(flow);
-            if matches(&cursor.interest, slot) {
+            let news = slot.cold.ended().is_none_or(|ended| ended.seq > cursor.floor);
+            if news && matches(&cursor.interest, slot) {
                 room.take(push_changes(&cursor.interest, cursor.s, slot, rows));
             }
             cursor.reached = slot.cold.changed();

@@ -91,7 +91,7 @@ impl FlowTable {
         } else if self.same_flow(slot, message) {
             self.stamp(slot);
             self.merge(slot, read, message);
-        } else {
+        } else if !self.is_buried(&key) {
             self.end(slot, read.to, EndReason::Replaced, None);
             self.create(read, key, message, 0);
         }
@@ -149,8 +149,10 @@ impl FlowTable {
             }
             return;
         }
-        // The end of an earlier flow with this tuple, of which another one took the place.
+        // The end of another flow with this tuple: of an earlier one, or of a later one that the
+        // table has not seen yet and that the running pass may still bring.
         if !self.same_flow(slot, message) {
+            self.bury(key);
             return;
         }
         if let Some(state) = message.state.and_then(|_| state_of(message)) {

@@ -2,7 +2,7 @@
 //! no lookup, no change of what is drawn.
 //!
 //! Any size is fine: what has no room is left out, by the order of [`Areas::of`] for lines and by
-//! rank within a line ([`bar`]).
+//! rank within a line.
 
 mod bar;
 mod header;

@@ -3,6 +3,7 @@
 mod open;
 mod run;
 mod screen;
+mod server;
 
 use std::time::Duration;
 

@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
-use conntopd::collector::{Collector, CollectorConfig, CollectorError};
 use nfnetlink::netns::Netns;
 
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
-use crate::output::exit::{CONFIG, FAILURE, Failure, PERMISSION, USAGE};
+use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::say;
-use crate::source::{RemoteConfig, Source, SourceEvent, local, remote};
+use crate::source::{LocalConfig, RemoteConfig, Source, SourceEvent, local_collector, remote};
 
 /// What a front end needs.
 pub(crate) struct Session {
@@ -61,31 +60,12 @@ pub(crate) fn netns(common: &Common) -> Option<Netns> {
 fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
     let netns = netns(common);
     let active = common.activate.then(|| Active::begin(netns.clone())).transpose()?;
-    let default = CollectorConfig::default();
-    let config = CollectorConfig {
-        name: common.name.clone(),
-        interval: common.interval.unwrap_or(default.interval),
-        netns: netns.clone(),
-        ..default
-    };
-    let handle = Collector::spawn(config).map_err(|error| collector_failure(&error))?;
-    let source = local(&handle, subscribe)?;
+    let config =
+        LocalConfig { name: common.name.clone(), interval: common.interval, netns: netns.clone(), subscribe };
+    let source = local_collector(config)?;
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     Ok(Session { source, engine: Engine::default(), active, leftovers, local: true, label })
-}
-
-fn collector_failure(error: &CollectorError) -> Failure {
-    let code = match error {
-        CollectorError::Denied(_) => PERMISSION,
-        CollectorError::Netns(_) => CONFIG,
-        _ => FAILURE,
-    };
-    let repair = match error {
-        CollectorError::Denied(_) => ", or --connect to a conntopd",
-        _ => "",
-    };
-    Failure::new(code, format!("{error}{repair}"))
 }
 
 fn name(common: &Common) -> String {

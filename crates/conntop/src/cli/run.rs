@@ -8,7 +8,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, screen};
+use super::{Cli, Command, ListArgs, screen, server};
 use crate::output::exit::{FAILURE, Failure, INTERRUPTED};
 use crate::{list, watch};
 
@@ -18,7 +18,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some((_, rest)) = arguments.get(1..).and_then(<[OsString]>::split_first)
         && arguments.get(1).is_some_and(|first| first == "--server")
     {
-        return conntopd::run("conntop --server", rest.iter().cloned());
+        return server::run(rest.iter().cloned());
     }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,

@@ -2,12 +2,11 @@
 
 use std::env;
 
-use crossterm::terminal;
-
 use super::{Cli, Common, Session, ViewKind, open};
 use crate::activate::{Leftovers, Repair};
 use crate::columns::{self, Preset};
 use crate::output::exit::{FAILURE, Failure, USAGE};
+use crate::output::terminal_size;
 use crate::sort::Sort;
 use crate::tui::app::{App, Options};
 use crate::tui::draw::Look;
@@ -23,7 +22,7 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let options = options(common, &session)?;
     let Session { source, engine, active, .. } = session;
     let mut repair = Keys(Repair::new(super::open::netns(common), active));
-    let size = terminal::size().unwrap_or((80, 24));
+    let size = terminal_size().unwrap_or((80, 24));
     let app = App::new(engine, options, size);
     let exit = run_app(app, source, look(), &mut repair).await;
     let restored = repair.0.end();

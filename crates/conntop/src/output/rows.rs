@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use serde::ser::{SerializeSeq as _, Serializer as _};
 
-use super::csv;
 use super::exit::{Failure, USAGE, write_failure};
 use super::json::FlowJson;
+use super::{csv, terminal_size};
 use crate::cli::{Common, Format, ListArgs, ViewKind};
 use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
 use crate::engine::Engine;
@@ -185,7 +185,7 @@ fn comma_separated<'a>(
 
 /// Columns with their widths; rates only where they were learnt.
 fn layout(engine: &Engine, query: &Query, sampled: bool) -> Layout {
-    let terminal = io::stdout().is_terminal().then(|| crossterm::terminal::size().ok()).flatten();
+    let terminal = terminal_size();
     let width = terminal.map_or(PIPE_WIDTH, |(columns, _)| columns);
     let mut layout = match query.columns.is_empty() {
         true => Layout::preset(query.preset(engine), width),

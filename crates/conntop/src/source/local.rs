@@ -1,13 +1,51 @@
 //! The collector of this process: the same messages as everywhere, without bytes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use conntop_proto::message::{ServerMessage, Subscribe};
-use conntopd::collector::{CollectorHandle, Subscriber, SubscriberConfig};
+use conntopd::collector::{
+    Collector, CollectorConfig, CollectorError, CollectorHandle, Subscriber, SubscriberConfig,
+};
 use conntopd::frame::Frame;
+use nfnetlink::netns::Netns;
 use tokio::sync::mpsc;
 
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+
+/// How to collect in this process.
+#[derive(Clone, Debug, Default)]
+pub struct LocalConfig {
+    /// Name of the node; the host name when `None`.
+    pub name: Option<String>,
+    /// Time between updates; the collector's own when `None`.
+    pub interval: Option<Duration>,
+    /// The network namespace; that of the calling thread when `None`.
+    pub netns: Option<Netns>,
+    /// What to ask for.
+    pub subscribe: Subscribe,
+}
+
+/// Starts a collector in this process and subscribes to it. Must be called within a tokio runtime.
+///
+/// # Errors
+/// No permission, no connection tracking, no such namespace.
+pub fn local_collector(config: LocalConfig) -> Result<Source, SourceError> {
+    let LocalConfig { name, interval, netns, subscribe } = config;
+    let default = CollectorConfig::default();
+    let interval = interval.unwrap_or(default.interval);
+    let handle = Collector::spawn(CollectorConfig { name, interval, netns, ..default });
+    local(&handle.map_err(|error| refused(&error))?, subscribe)
+}
+
+fn refused(error: &CollectorError) -> SourceError {
+    let (kind, else_do) = match error {
+        CollectorError::Netns(_) => (SourceErrorKind::Config, ""),
+        _ if error.is_permission() => (SourceErrorKind::Permission, ", or --connect to a conntopd"),
+        _ => (SourceErrorKind::Other, ""),
+    };
+    SourceError { kind, text: format!("{error}{else_do}") }
+}
 
 /// Subscribes to a collector of this process. Must be called within a tokio runtime.
 ///

@@ -33,8 +33,15 @@ pub struct Cli {
 /// Options that every command knows.
 #[derive(Clone, Debug, Args)]
 pub struct Common {
-    /// Connect to a conntopd: HOST[:PORT], [IPV6]:PORT or unix:PATH
-    #[arg(short, long, value_name = "WHERE", global = true, help_heading = "From where")]
+    /// Connect to a conntopd.
+    #[arg(
+        help = "Connect to a conntopd: HOST[:PORT], [IPV6]:PORT or unix:PATH",
+        short,
+        long,
+        value_name = "WHERE",
+        global = true,
+        help_heading = "From where"
+    )]
     pub connect: Vec<Target>,
     /// Port of --connect HOST
     #[arg(

@@ -1,7 +1,7 @@
 //! The program on a terminal of its own, against a server that falls silent after the first flows:
 //! nothing but keys can make it draw.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};

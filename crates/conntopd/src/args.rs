@@ -73,7 +73,7 @@ pub struct Listen {
 pub enum Need {
     /// It was asked for.
     Required,
-    /// It is a default: [::1] is missing on a machine without IPv6.
+    /// It is a default: `[::1]` is missing on a machine without IPv6.
     IfPossible,
 }
 

@@ -1,4 +1,4 @@
-//! The server: accepts clients, gives each a [`Session`] and a subscription, and says `bye` to all
+//! The server: accepts clients, gives each a [`Session`](crate::session::Session) and a subscription, and says `bye` to all
 //! when it is told to stop.
 //!
 //! One thread. [`Server::run`] owns the listeners; each connection is a task that owns its stream,

@@ -166,7 +166,7 @@ pub fn exact_bits_per_second(value: u64) -> String {
     in_units(value, &[("Gbit", K * K * K), ("Mbit", K * K), ("kbit", K)], "bit")
 }
 
-/// Bytes as [`bytes`] reads them.
+/// Bytes as [`fn@bytes`] reads them.
 #[must_use]
 pub fn exact_bytes(value: u64) -> String {
     let units =

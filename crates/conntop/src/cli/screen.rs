@@ -35,10 +35,10 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
 fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
     let sort = common.sort.as_deref().map(Sort::parse).transpose().map_err(|error| usage(&error))?;
     let columns = columns::parse_list(&common.columns.join(",")).map_err(|error| usage(&error))?;
-    let preset = match common.view {
-        Some(ViewKind::Workstation) => Preset::Workstation,
-        _ => Preset::Router,
-    };
+    let preset = common.view.map(|view| match view {
+        ViewKind::Workstation => Preset::Workstation,
+        ViewKind::Router => Preset::Router,
+    });
     Ok(Options {
         source: session.label.clone(),
         local: session.local,

@@ -48,8 +48,9 @@ pub struct Options {
     pub source: String,
     /// Whether the collector runs in this process, so that its kernel can be changed from here.
     pub local: bool,
-    /// Whose default columns.
-    pub preset: Preset,
+    /// Whose default columns; when not chosen, those that suit the first flows of this machine, and of
+    /// a remote one those of a router.
+    pub preset: Option<Preset>,
     /// Chosen columns; empty means the default ones.
     pub columns: Vec<&'static Column>,
     /// Unit of rates.
@@ -75,6 +76,8 @@ pub struct App {
     layers: Vec<Open>,
     sort: Sort,
     preset: Preset,
+    /// The columns wait for the first flows to suit them.
+    suits: bool,
     hide_local: bool,
     unit: RateUnit,
     window: usize,
@@ -106,7 +109,8 @@ impl App {
             filtering,
             layers,
             sort: options.sort.unwrap_or_else(default_sort),
-            preset: options.preset,
+            preset: options.preset.unwrap_or_default(),
+            suits: options.preset.is_none() && options.local,
             hide_local: false,
             unit: options.unit,
             window: 0,
@@ -169,7 +173,14 @@ impl App {
     /// When a message contradicts itself; [`App::fail`] shows it.
     pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
         self.engine.apply(event, now)?;
-        self.pace.note(self.engine.mirror());
+        let mirror = self.engine.mirror();
+        self.pace.note(mirror);
+        if self.suits && mirror.position().synced && !mirror.is_empty() {
+            self.suits = false;
+            if self.engine.ends_here() {
+                self.preset = Preset::Workstation;
+            }
+        }
         Ok(())
     }
 
@@ -228,6 +239,7 @@ impl App {
                 self.hold_until = None;
             }
             Action::Layout => {
+                self.suits = false;
                 self.preset = match self.preset {
                     Preset::Router => Preset::Workstation,
                     Preset::Workstation => Preset::Router,

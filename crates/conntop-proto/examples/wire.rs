@@ -11,7 +11,7 @@ use conntop_proto::delta::{DeltaHeader, DeltaRows};
 use conntop_proto::flow::{
     BootMillis, Counters, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status, TrafficRow,
 };
-use conntop_proto::message::{Pass, ServerMessage};
+use conntop_proto::message::{Coverage, Pass, ServerMessage};
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
 const AT: BootMillis = BootMillis(864_000_123);
@@ -108,7 +108,14 @@ fn measure(what: &str, rows: &DeltaRows) -> Result<(), EncodeError> {
         cursor: 123_456_789,
         in_step: true,
         at: AT,
-        pass: Pass { number: 8_640, started: AT, finished: Some(AT), read: 100_000, dirty: false },
+        pass: Pass {
+            number: 8_640,
+            coverage: Coverage::Whole,
+            started: AT,
+            finished: Some(AT),
+            read: 100_000,
+            dirty: false,
+        },
     };
     let mut encoder = ZstdEncoder::new()?;
     let (mut lines, mut deltas) = (Vec::new(), 0);

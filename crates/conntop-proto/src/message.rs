@@ -327,13 +327,36 @@ pub struct Delta {
     pub meta: MetaChanges,
 }
 
-/// One reading of the whole table.
+/// Which flows a pass reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// The whole table: what it does not find has ended.
+    #[default]
+    Whole,
+    /// The flows that are known already.
+    Known,
+    /// Assured flows (status bit 2) only.
+    Assured,
+}
+
+impl Coverage {
+    fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+}
+
+/// One reading of the kernel's table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Pass {
     /// Number of the latest pass, 0 before the first.
     pub number: u64,
+    /// Which flows it reads; left out when it is the whole table.
+    #[serde(default, skip_serializing_if = "Coverage::is_whole")]
+    pub coverage: Coverage,
     /// When it began.
     pub started: BootMillis,
     /// When it was done; null while it runs.

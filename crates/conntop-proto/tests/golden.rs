@@ -198,7 +198,14 @@ fn host() -> Host {
 }
 
 fn delta(rows: DeltaRows, cursor: u64, in_step: bool) -> ServerMessage {
-    let pass = Pass { number: 1, started: BootMillis(AT.0 - 12), finished: Some(AT), read: 4, dirty: false };
+    let pass = Pass {
+        number: 1,
+        coverage: Coverage::Whole,
+        started: BootMillis(AT.0 - 12),
+        finished: Some(AT),
+        read: 4,
+        dirty: false,
+    };
     ServerMessage::Delta(Box::new(rows.into_delta(DeltaHeader { cursor, in_step, at: AT, pass })))
 }
 

@@ -12,8 +12,8 @@ use conntop_proto::flow::{
     TrafficRow,
 };
 use conntop_proto::message::{
-    Clock, Host, HostAddress, Interface, KernelFacts, Pass, Reset, ResetReason, ServerHello, ServerMessage,
-    Synced, TableStats,
+    Clock, Coverage, Host, HostAddress, Interface, KernelFacts, Pass, Reset, ResetReason, ServerHello,
+    ServerMessage, Synced, TableStats,
 };
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
@@ -117,8 +117,14 @@ fn emit(out: &mut Vec<u8>, message: &ServerMessage) -> io::Result<()> {
 
 fn delta(out: &mut Vec<u8>, tick: u64, rows: DeltaRows) -> io::Result<()> {
     let started = BootMillis(at(tick).0 - 4);
-    let pass =
-        Pass { number: tick + 1, started, finished: Some(BootMillis(started.0 + 2)), read: 64, dirty: false };
+    let pass = Pass {
+        number: tick + 1,
+        coverage: Coverage::Whole,
+        started,
+        finished: Some(BootMillis(started.0 + 2)),
+        read: 64,
+        dirty: false,
+    };
     let header = DeltaHeader { cursor: tick + 1, in_step: true, at: at(tick), pass };
     emit(out, &ServerMessage::Delta(Box::new(rows.into_delta(header))))
 }

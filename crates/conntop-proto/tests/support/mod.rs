@@ -181,12 +181,20 @@ fn with_id(id: u64, mut row: EndedRow) -> EndedRow {
 }
 
 pub fn header() -> impl Strategy<Value = DeltaHeader> {
-    (number(), any::<bool>(), number(), option::of(number()), any::<bool>()).prop_map(
-        |(cursor, in_step, number, finished, dirty)| DeltaHeader {
+    let coverage = prop_oneof![Just(Coverage::Whole), Just(Coverage::Known), Just(Coverage::Assured)];
+    (number(), any::<bool>(), number(), coverage, option::of(number()), any::<bool>()).prop_map(
+        |(cursor, in_step, number, coverage, finished, dirty)| DeltaHeader {
             cursor,
             in_step,
             at: AT,
-            pass: Pass { number, started: AT, finished: finished.map(BootMillis), read: number, dirty },
+            pass: Pass {
+                number,
+                coverage,
+                started: AT,
+                finished: finished.map(BootMillis),
+                read: number,
+                dirty,
+            },
         },
     )
 }

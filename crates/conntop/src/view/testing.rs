@@ -5,7 +5,7 @@ use conntop_proto::flow::{
     BootMillis, Counters, EndReason, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status,
     TrafficRow,
 };
-use conntop_proto::message::{Pass, ServerMessage};
+use conntop_proto::message::{Coverage, Pass, ServerMessage};
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
 use super::{Now, Source};
@@ -32,7 +32,14 @@ impl World {
         self.now += 1000;
         self.pass += 1;
         let at = BootMillis(self.now);
-        let pass = Pass { number: self.pass, started: at, finished: Some(at), read: 0, dirty: false };
+        let pass = Pass {
+            number: self.pass,
+            coverage: Coverage::Whole,
+            started: at,
+            finished: Some(at),
+            read: 0,
+            dirty: false,
+        };
         let header = DeltaHeader { cursor: self.pass, in_step: true, at, pass };
         let delta = rows.into_delta(header);
         self.mirror.apply(&ServerMessage::Delta(Box::new(delta))).unwrap();

@@ -9,7 +9,7 @@ use conntop_proto::flow::{
     BootMillis, Counters, EndReason, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status,
     TrafficRow,
 };
-use conntop_proto::message::{Pass, Reset, ResetReason, ServerMessage, Synced};
+use conntop_proto::message::{Coverage, Pass, Reset, ResetReason, ServerMessage, Synced};
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
 pub fn addr(last: u8) -> IpAddr {
@@ -66,7 +66,14 @@ pub fn ended(id: u64, at: u64, traffic: TrafficRow) -> EndedRow {
 /// Pass `number`, one second each, read within 100 ms.
 pub fn pass(number: u64) -> Pass {
     let started = BootMillis(number * 1000);
-    Pass { number, started, finished: Some(BootMillis(started.0 + 100)), read: 0, dirty: false }
+    Pass {
+        number,
+        coverage: Coverage::Whole,
+        started,
+        finished: Some(BootMillis(started.0 + 100)),
+        read: 0,
+        dirty: false,
+    }
 }
 
 pub fn reset(epoch: u64, reason: ResetReason) -> ServerMessage {

@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use conntop_proto::flow::{BootMillis, EndReason};
-use conntop_proto::message::Pass;
+use conntop_proto::message::{Coverage, Pass};
 
 use super::key::Key;
 use super::list::NONE;
@@ -51,7 +51,8 @@ impl FlowTable {
         self.tombstones.clear();
         self.running = Some(Running { stamped: 0, refused: 0, latest: NONE, overflow: false });
         let number = self.pass.number + 1;
-        self.pass = Pass { number, started: at, finished: None, read: 0, dirty: false };
+        self.pass =
+            Pass { number, coverage: Coverage::Whole, started: at, finished: None, read: 0, dirty: false };
         number
     }
 

@@ -14,9 +14,8 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::sort::Order;
+use crate::flow::FlowView;
 use crate::units::RateUnit;
-use crate::view::FlowView;
 
 pub use self::layout::{Layout, Placed, Preset, parse_list};
 pub use self::manual::manual;
@@ -77,6 +76,26 @@ pub enum Cut {
     Middle,
     /// Its left end: names of hosts.
     Start,
+}
+
+/// Direction of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Smallest first.
+    Ascending,
+    /// Largest first.
+    Descending,
+}
+
+impl Order {
+    /// The other one.
+    #[must_use]
+    pub fn inverse(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
 }
 
 /// How wide a column is.

@@ -22,7 +22,7 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::view::FlowView;
+use crate::flow::FlowView;
 
 pub use self::error::FilterError;
 pub use self::expr::{Expr, Op, Test};

@@ -14,6 +14,7 @@ pub mod source;
 // How flows are read.
 pub mod columns;
 pub mod filter;
+pub mod flow;
 pub mod orient;
 pub mod sort;
 pub mod units;

@@ -4,29 +4,9 @@
 
 use std::net::IpAddr;
 
-use crate::columns::{self, Column, Value};
+use crate::columns::{self, Column, Order, Value};
+use crate::flow::FlowView;
 use crate::orient::End;
-use crate::view::FlowView;
-
-/// Direction of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Smallest first.
-    Ascending,
-    /// Largest first.
-    Descending,
-}
-
-impl Order {
-    /// The other one.
-    #[must_use]
-    pub fn inverse(self) -> Self {
-        match self {
-            Self::Ascending => Self::Descending,
-            Self::Descending => Self::Ascending,
-        }
-    }
-}
 
 /// By what rows are ordered.
 #[derive(Clone, Copy, Debug)]

@@ -6,12 +6,9 @@
 //! and sorted with their surroundings only, so a screen over a million flows costs no full sort.
 //! Every order ends with the flow's id. Ended flows are listed for a while and never counted.
 
-mod flow;
 mod order;
 mod totals;
 
-#[cfg(test)]
-pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +17,10 @@ use std::time::Duration;
 use conntop_proto::flow::FlowId;
 use hashbrown::HashMap;
 
-pub use self::flow::{FlowView, Now, Source};
 use self::order::{Entry, Ranking};
 pub use self::totals::{Sum, Totals};
 use crate::filter::{Filter, Tri};
+use crate::flow::{FlowView, Source};
 use crate::sort::{Sort, SortKey};
 
 /// How rows move.

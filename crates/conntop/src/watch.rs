@@ -14,13 +14,13 @@ use serde::Serialize;
 
 use crate::cli::{Common, EventKind, Session, WatchArgs, open};
 use crate::engine::Engine;
+use crate::flow::FlowView;
 use crate::list::{Completeness, completeness};
 use crate::output::exit::{Failure, LOST, write_failure};
 use crate::output::json::FlowJson;
 use crate::output::rows::{self, Query};
 use crate::output::say;
 use crate::source::{SourceEnd, SourceEvent};
-use crate::view::FlowView;
 
 /// One line.
 #[derive(Serialize)]

@@ -3,9 +3,8 @@
 use conntop_proto::flow::State;
 
 use super::value::{FlowFlags, Offload, Value};
-use super::{Align, Column, Cut, Width};
+use super::{Align, Column, Cut, Order, Width};
 use crate::orient::End;
-use crate::sort::Order;
 
 const fn fixed(columns: u16) -> Width {
     Width { least: columns, ideal: columns, share: 0 }

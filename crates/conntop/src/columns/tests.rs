@@ -6,8 +6,8 @@ use conntop_proto::tuple::{L4, Proto};
 use serde_json::json;
 
 use super::{COLUMNS, Layout, Look, Preset, find, width};
+use crate::flow::testing::{World, check_page, ended, flow, traffic};
 use crate::units::RateUnit;
-use crate::view::testing::{World, check_page, ended, flow, traffic};
 
 fn world() -> World {
     let mut world = World::default();

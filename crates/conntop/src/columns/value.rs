@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::words::{STATUSES, end_reason, state_long, state_short};
 use super::{Look, Role};
+use crate::flow::FlowView;
 use crate::orient::{Dir, End};
 use crate::units::{self, Elapsed};
-use crate::view::FlowView;
 
 /// What a column says about a flow.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,8 +12,8 @@ use super::expr::{Expr, Op, Test};
 use super::fields::Getter;
 use super::operand::Operand;
 use crate::columns::{FlowFlags, Look, Value, state_long, state_short};
+use crate::flow::FlowView;
 use crate::units::Elapsed;
-use crate::view::FlowView;
 
 pub(super) fn matches(expr: &Expr, view: &FlowView<'_>) -> Tri {
     match expr {

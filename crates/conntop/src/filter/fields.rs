@@ -4,8 +4,8 @@
 use conntop_proto::flow::State;
 
 use crate::columns::{FlowFlags, Offload, Value};
+use crate::flow::FlowView;
 use crate::orient::End;
-use crate::view::FlowView;
 
 /// What kind of operands a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

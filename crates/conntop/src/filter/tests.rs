@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::fields::Kind;
 use super::{Expr, FIELDS, Field, Filter, MAX_DEPTH, MAX_LENGTH, Op, Operand, Test, Tri};
 use crate::columns::{COLUMNS, FlowFlags, Offload, STATES, STATUSES};
+use crate::flow::testing::{WALL, World, flow, traffic};
 use crate::orient::{Dir, Net};
-use crate::view::testing::{WALL, World, flow, traffic};
 
 /// A router (192.168.1.1, 203.0.113.1) ten minutes after boot, with seven flows:
 ///
@@ -339,5 +339,5 @@ proptest! {
 
 #[test]
 fn manual_is_up_to_date() {
-    crate::view::testing::check_page("filters.md", &super::manual());
+    crate::flow::testing::check_page("filters.md", &super::manual());
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::columns::Column;
-use crate::view::FlowView;
+use crate::flow::FlowView;
 
 /// Writes the heading.
 ///

@@ -8,7 +8,7 @@ use conntop_proto::tuple::{L4, Tuple};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::columns::{COLUMNS, Column};
-use crate::view::FlowView;
+use crate::flow::FlowView;
 
 /// Keys of the kernel's own values; columns of the same name are left out.
 const KERNEL: &[&str] =

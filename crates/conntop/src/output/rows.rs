@@ -12,9 +12,9 @@ use crate::cli::{Common, Format, ListArgs, ViewKind};
 use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
 use crate::engine::Engine;
 use crate::filter::{Filter, FilterError, Tri};
+use crate::flow::{FlowView, Now, Source};
 use crate::mirror::Slot;
 use crate::sort::{Sort, SortKey};
-use crate::view::{FlowView, Now, Source};
 
 /// Width of a table that is not on a terminal; longer texts are not cut there.
 const PIPE_WIDTH: u16 = 120;

@@ -30,11 +30,12 @@ use super::screen::Screen;
 use super::zone::Zone;
 use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::engine::{Connection, Engine};
+use crate::flow::Now;
 use crate::mirror::MirrorError;
 use crate::sort::Sort;
 use crate::source::SourceEvent;
 use crate::units::RateUnit;
-use crate::view::{self, Now};
+use crate::view;
 
 /// Windows of the rates, in seconds; `w` takes the next.
 pub const WINDOWS: [u64; 3] = [2, 10, 40];

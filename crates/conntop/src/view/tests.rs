@@ -3,9 +3,9 @@ use std::time::Duration;
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::{FlowId, FlowRow, TrafficRow};
 
-use super::testing::{World, ended, flow, traffic};
 use super::{Motion, Query, View};
 use crate::filter::Filter;
+use crate::flow::testing::{World, ended, flow, traffic};
 use crate::sort::Sort;
 
 fn query(filter: &str, sort: &str, motion: Motion) -> Query {

@@ -1,6 +1,6 @@
 //! What the shown flows sum up to.
 
-use super::FlowView;
+use crate::flow::FlowView;
 use crate::orient::Dir;
 
 /// Sums of some flows. Rates and bytes are of the flows of which they are known.

@@ -5,15 +5,16 @@ use std::time::Duration;
 use conntop_proto::flow::{FlowId, FlowRow};
 
 use super::cursor::Ranks;
-use crate::columns::{self, COLUMNS, Cell, Column, Layout, Placed, Preset};
+use crate::columns::{self, COLUMNS, Cell, Column, Layout, Order, Placed, Preset};
 use crate::engine::Engine;
 pub(crate) use crate::filter::Filter;
+use crate::flow::{FlowView, Now, Source};
 use crate::orient::Dir;
-use crate::sort::{Order, Sort};
+use crate::sort::Sort;
 use crate::tui::screen::{Align, Caret, Column as Heading, Order as Mark, Row, Span};
 use crate::tui::theme::Role;
 use crate::units::RateUnit;
-use crate::view::{FlowView, Motion, Now, Query, Source, Totals, View};
+use crate::view::{Motion, Query, Totals, View};
 
 /// How long a flow counts as new, milliseconds: two ticks, so that nobody misses it.
 const NEW: u64 = 2_000;

@@ -1,4 +1,8 @@
-//! One flow as front ends read it: the mirror's record, seen from the local end, at a moment.
+//! One flow as front ends read it: the mirror's record, seen from the local end, at a moment. Columns,
+//! filters, orders and views are made of it; it knows none of them.
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 use conntop_proto::flow::{BootMillis, FlowId, Status};
 use conntop_proto::tuple::{L4, Tuple};

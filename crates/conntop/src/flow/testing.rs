@@ -8,7 +8,7 @@ use conntop_proto::flow::{
 use conntop_proto::message::{Coverage, Pass, ServerMessage};
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
-use super::{Now, Source};
+use crate::flow::{Now, Source};
 use crate::mirror::Mirror;
 use crate::orient::LocalNets;
 

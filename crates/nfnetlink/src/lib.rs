@@ -51,5 +51,5 @@ mod wire;
 pub use error::{Error, Result};
 pub use event::{Drained, EventSocket, Subscription};
 pub use message::{Item, Message, Messages, Read, messages};
-pub use request::{Dump, Outcome, RequestSocket};
+pub use request::{Dump, DumpState, Outcome, RequestSocket};
 pub use wire::{Header, ParseError, Problem};

@@ -61,11 +61,58 @@ impl RequestSocket {
     /// Not permitted; other refusals (filters that this kernel does not know) come with the
     /// first chunk.
     pub fn dump(&mut self, filter: &DumpFilter) -> Result<Dump<'_>> {
+        let state = self.begin(filter)?;
+        Ok(Dump { owner: self, state })
+    }
+
+    /// As [`Self::dump`], for readers that do other things between the parts. Beginning another
+    /// dump, or sending anything else, abandons the one before.
+    ///
+    /// # Errors
+    /// As [`Self::dump`].
+    pub fn begin(&mut self, filter: &DumpFilter) -> Result<DumpState> {
         self.ready()?;
         self.requests.clear();
         let seq = self.requests.dump(filter);
         let bare = *filter == DumpFilter::default();
         self.begin_dump(seq, DUMP, bare)
+    }
+
+    /// The next part of the dump that was begun last, as [`Dump::next_chunk`] gives it.
+    ///
+    /// # Errors
+    /// As [`Dump::next_chunk`].
+    pub fn next_chunk<'b>(
+        &mut self,
+        state: &mut DumpState,
+        buffer: &'b mut [u8],
+    ) -> Result<Option<&'b [u8]>> {
+        if state.ended {
+            return Ok(None);
+        }
+        let chunk = self.socket.receive(buffer, state.operation)?;
+        for frame in Frames::new(chunk) {
+            let malformed = |source: ParseError| Error::Malformed { operation: state.operation, source };
+            let (header, payload) = frame.map_err(malformed)?;
+            if header.seq != state.seq {
+                continue;
+            }
+            state.interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
+            if ends(header, state.seq) {
+                state.ended = true;
+                self.unfinished = false;
+                let errno = match item(header, payload).map_err(malformed)? {
+                    Item::Done { error: errno } | Item::Error { errno } => errno,
+                    _ => 0,
+                };
+                match errno {
+                    0 => {}
+                    errno if state.bare => return Err(Error::from_raw_bare(state.operation, errno)),
+                    errno => return Err(Error::from_raw(state.operation, errno)),
+                }
+            }
+        }
+        Ok(Some(chunk))
     }
 
     /// Sends the requests, asks for an acknowledgement of the last one, and hands on each
@@ -160,7 +207,7 @@ impl RequestSocket {
         let mut dump = self.begin_dump(seq, STATS, true)?;
         let mut buffer = vec![0; Self::CHUNK];
         let mut all = Vec::new();
-        while let Some(chunk) = dump.next_chunk(&mut buffer)? {
+        while let Some(chunk) = self.next_chunk(&mut dump, &mut buffer)? {
             for message in crate::messages(chunk) {
                 match message {
                     Ok(message) => {
@@ -175,10 +222,10 @@ impl RequestSocket {
         Ok(all)
     }
 
-    fn begin_dump(&mut self, seq: u32, operation: &'static str, bare: bool) -> Result<Dump<'_>> {
+    fn begin_dump(&mut self, seq: u32, operation: &'static str, bare: bool) -> Result<DumpState> {
         self.socket.send(self.requests.as_bytes(), operation)?;
         self.unfinished = true;
-        Ok(Dump { owner: self, seq, operation, bare, interrupted: false, ended: false })
+        Ok(DumpState { seq, operation, bare, interrupted: false, ended: false })
     }
 
     /// A new socket if an old answer may still come from this one.
@@ -211,10 +258,9 @@ fn is_denied(header: Header, payload: &[u8]) -> bool {
     header.kind == NLMSG_ERROR && item(header, payload) == Ok(Item::Error { errno: libc::EPERM })
 }
 
-/// A running dump. Dropping it before the end abandons it.
-#[derive(Debug)]
-pub struct Dump<'s> {
-    owner: &'s mut RequestSocket,
+/// How far a dump is, apart from its socket.
+#[derive(Clone, Copy, Debug)]
+pub struct DumpState {
     seq: u32,
     operation: &'static str,
     /// The request had no attributes.
@@ -223,41 +269,7 @@ pub struct Dump<'s> {
     ended: bool,
 }
 
-impl Dump<'_> {
-    /// The next part, as [`crate::messages`] reads it; `None` after the end. Give a buffer of
-    /// [`RequestSocket::CHUNK`] bytes.
-    ///
-    /// # Errors
-    /// The kernel refuses or breaks off the dump, or the buffer is too short.
-    pub fn next_chunk<'b>(&mut self, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
-        if self.ended {
-            return Ok(None);
-        }
-        let chunk = self.owner.socket.receive(buffer, self.operation)?;
-        for frame in Frames::new(chunk) {
-            let malformed = |source: ParseError| Error::Malformed { operation: self.operation, source };
-            let (header, payload) = frame.map_err(malformed)?;
-            if header.seq != self.seq {
-                continue;
-            }
-            self.interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
-            if ends(header, self.seq) {
-                self.ended = true;
-                self.owner.unfinished = false;
-                let errno = match item(header, payload).map_err(malformed)? {
-                    Item::Done { error: errno } | Item::Error { errno } => errno,
-                    _ => 0,
-                };
-                match errno {
-                    0 => {}
-                    errno if self.bare => return Err(Error::from_raw_bare(self.operation, errno)),
-                    errno => return Err(Error::from_raw(self.operation, errno)),
-                }
-            }
-        }
-        Ok(Some(chunk))
-    }
-
+impl DumpState {
     /// Sequence number of the dump, which its messages bear.
     #[must_use]
     pub fn seq(&self) -> u32 {
@@ -268,5 +280,35 @@ impl Dump<'_> {
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.interrupted
+    }
+}
+
+/// A running dump. Dropping it before the end abandons it.
+#[derive(Debug)]
+pub struct Dump<'s> {
+    owner: &'s mut RequestSocket,
+    state: DumpState,
+}
+
+impl Dump<'_> {
+    /// The next part, as [`crate::messages`] reads it; `None` after the end. Give a buffer of
+    /// [`RequestSocket::CHUNK`] bytes.
+    ///
+    /// # Errors
+    /// The kernel refuses or breaks off the dump, or the buffer is too short.
+    pub fn next_chunk<'b>(&mut self, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+        self.owner.next_chunk(&mut self.state, buffer)
+    }
+
+    /// Sequence number of the dump, which its messages bear.
+    #[must_use]
+    pub fn seq(&self) -> u32 {
+        self.state.seq()
+    }
+
+    /// The kernel said that it may be inconsistent. That it did not say so means little.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.state.interrupted()
     }
 }

@@ -17,10 +17,15 @@ use crate::tools;
 
 /// A daemon that has not said that it listens by then will not.
 const START: Duration = Duration::from_secs(20);
+/// Folders of a crate that go into no program.
+const NO_PART: [&str; 3] = ["tests", "benches", "examples"];
+/// A directory whose programs are to be used as they are.
+const GIVEN: &str = "CONNTOP_PROGRAMS";
 /// A daemon gives its clients one second; this is that and a slow machine.
 const END: Duration = Duration::from_secs(10);
 
-/// The path of one of the workspace's programs, built if it is missing or older than its sources.
+/// The path of one of the workspace's programs: in the directory that `CONNTOP_PROGRAMS` names, or
+/// else built if it is missing or older than its sources.
 ///
 /// # Errors
 /// When it cannot be built.
@@ -31,6 +36,9 @@ pub fn program(name: &str) -> Result<PathBuf> {
 }
 
 fn build() -> Result<PathBuf> {
+    if let Some(given) = std::env::var_os(GIVEN) {
+        return Ok(PathBuf::from(given));
+    }
     let test = std::env::current_exe().context("finding the test's own file")?;
     let mut directory = test.parent().context("the test has no directory")?.to_owned();
     if directory.ends_with("deps") {
@@ -45,16 +53,10 @@ fn build() -> Result<PathBuf> {
     // `cargo test --workspace` has built them; a test of this crate alone has not.
     if !(fresh("conntopd") && fresh("conntop")) {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args([
-            "build",
-            "--quiet",
-            "--locked",
-            "--package",
-            "conntopd",
-            "--package",
-            "conntop",
-            "--bins",
-        ]);
+        // With this package, so that the features are those that it was built with itself.
+        let packages = ["conntopd", "conntop", "conntop-tests"];
+        cargo.args(["build", "--quiet", "--locked", "--bins"]);
+        cargo.args(packages.map(|name| format!("--package={name}")));
         if directory.ends_with("release") {
             cargo.arg("--release");
         }
@@ -69,7 +71,7 @@ fn newest(directory: &Path) -> Result<SystemTime> {
     let entries = directory.read_dir().with_context(|| format!("reading {}", directory.display()))?;
     for path in entries.flatten().map(|entry| entry.path()) {
         let counts = path.extension().is_some_and(|e| e == "rs" || e == "toml");
-        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("benches") {
+        if path.is_dir() && !NO_PART.iter().any(|name| path.ends_with(name)) {
             newest = newest.max(self::newest(&path)?);
         } else if counts && !path.ends_with("tests.rs") {
             newest = newest.max(path.metadata()?.modified()?);

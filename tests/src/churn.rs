@@ -10,8 +10,10 @@ use anyhow::{Result, anyhow};
 use crate::inject::{Injector, Plan};
 use crate::netns::{Namespace, join};
 
-/// Flows per step: one datagram of the injector.
+/// Most flows per step: one datagram of the injector. Slow storms take smaller ones.
 const STEP: u32 = 128;
+/// Steps per second of a slow storm.
+const STEPS: u32 = 20;
 /// A plan has no flows beyond; a storm that comes to it ends.
 const LAST: u32 = 1 << 24;
 /// A storm that nobody ends, ends.
@@ -80,10 +82,11 @@ fn storm(mut injector: Injector, options: ChurnOptions, stop: &AtomicBool) -> Re
     let ChurnOptions { plan, alive, rate } = options;
     let began = Instant::now();
     let mut churned = Churned::default();
+    let step = if rate == 0 { STEP } else { (rate / STEPS).clamp(1, STEP) };
     let (mut oldest, mut next) = (0, 0);
     while !stop.load(Ordering::Relaxed) && began.elapsed() < LONGEST && next < LAST {
-        churned.created += injector.create(&plan, next..next + STEP)?.done;
-        next += STEP;
+        churned.created += injector.create(&plan, next..next + step)?.done;
+        next += step;
         let keep_from = next.saturating_sub(alive);
         if keep_from > oldest {
             churned.deleted += injector.delete(&plan, oldest..keep_from)?.done;

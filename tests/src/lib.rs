@@ -8,7 +8,8 @@
 //! [`netns`] (a namespace, and code in it), [`lab`] (the topology), [`traffic`] (real packets),
 //! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says),
 //! [`programs`] and [`client`] (conntop's own side), [`judge`] (both sides
-//! compared), [`stage`] (all of it set up for a test).
+//! compared), [`stage`] (all of it set up for a test). `conntop-bench` measures with [`meter`],
+//! [`terminal`] (a program on a screen) and [`relay`] (a line of limited speed).
 //!
 //! Invariants
 //! - Nothing outlives its owner: namespaces, processes and raised limits go with `Drop`, at a
@@ -24,10 +25,13 @@ pub mod inject;
 pub mod judge;
 pub mod lab;
 pub mod lock;
+pub mod meter;
 pub mod netns;
 pub mod oracle;
 pub mod programs;
+pub mod relay;
 pub mod stage;
+pub mod terminal;
 pub mod tools;
 pub mod traffic;
 

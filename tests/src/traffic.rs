@@ -231,7 +231,7 @@ pub struct Sprayer {
     socket: OwnedFd,
     target: SocketAddr,
     /// Takes what is sent, so that the wan does not answer that nobody is there.
-    _sink: UdpSocket,
+    sink: UdpSocket,
 }
 
 impl Sprayer {
@@ -243,13 +243,27 @@ impl Sprayer {
         let sink = wan.run(|| UdpSocket::bind((to, 0)).context("binding the sink"))?;
         let target = sink.local_addr()?;
         let socket = lan.run(|| raw(AddressFamily::INET, ipproto::RAW))?;
-        Ok(Sprayer { socket, target, _sink: sink })
+        Ok(Sprayer { socket, target, sink })
     }
 
     /// Where the packets go.
     #[must_use]
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+
+    /// Answers each packet from now on, until dropped. The answers need a route of the router to
+    /// 10.64.0.0/10, and end in the lan.
+    ///
+    /// # Errors
+    /// When the socket cannot be shared.
+    pub fn answer(&self) -> Result<Answers> {
+        let socket = self.sink.try_clone().context("sharing the sink")?;
+        socket.set_read_timeout(Some(TURN))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || serve_udp(&socket, &stopped));
+        Ok(Answers { stop, thread: Some(thread) })
     }
 
     /// Sends one packet in each of these flows, with this many bytes of payload.
@@ -265,6 +279,22 @@ impl Sprayer {
             sendto(&self.socket, &packet, SendFlags::empty(), &target).context("spraying")?;
         }
         Ok(())
+    }
+}
+
+/// What answers a sprayer.
+#[derive(Debug)]
+pub struct Answers {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Answers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = join(thread);
+        }
     }
 }
 

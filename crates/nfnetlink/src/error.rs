@@ -15,6 +15,20 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
     },
+    /// A file that only root may open; a capability for the network does not help.
+    #[error("{operation}: not permitted; only root may (what it has opened stays open for others)")]
+    NotRoot {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// A file of `/proc` that this kernel does not have, or not yet.
+    #[error(
+        "{operation}: there is no such file; is nf_conntrack loaded, and the kernel built with CONFIG_NF_CONNTRACK_PROCFS?"
+    )]
+    NoFile {
+        /// What was tried.
+        operation: &'static str,
+    },
     /// EBUSY: one dump at a time per socket.
     #[error("{operation}: the socket is busy with another dump")]
     Busy {
@@ -106,6 +120,8 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Error::Denied { .. } => Some(libc::EPERM),
+            Error::NotRoot { .. } => Some(libc::EACCES),
+            Error::NoFile { .. } => Some(libc::ENOENT),
             Error::Busy { .. } => Some(libc::EBUSY),
             Error::Unsupported { source, .. } | Error::Kernel { source, .. } => source.raw_os_error(),
             _ => None,

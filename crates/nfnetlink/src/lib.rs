@@ -4,7 +4,8 @@
 //! Order of the modules, from bytes to sockets: `wire` (headers and attributes), [`ct`]
 //! (conntrack messages and requests), `message` (a received buffer as items), `sys` and `socket`
 //! (the calls), [`EventSocket`] and [`RequestSocket`] (the two that a collector needs); beside
-//! them [`netns`], [`facts`], [`route`] (addresses and routes) and [`nft`] (activation).
+//! them [`proc`] (the table as text), [`netns`], [`facts`], [`route`] (addresses and routes) and
+//! [`nft`] (activation).
 //!
 //! A socket belongs to the network namespace that its thread was in when it was opened, and the
 //! kernel checks CAP_NET_ADMIN on the thread that sends.
@@ -42,6 +43,7 @@ pub mod facts;
 mod message;
 pub mod netns;
 pub mod nft;
+pub mod proc;
 mod request;
 pub mod route;
 mod socket;

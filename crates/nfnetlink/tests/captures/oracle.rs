@@ -22,7 +22,7 @@ fn parse(captured: &fixture::Captured) -> (Option<CtEvent>, CtMessage<'_>) {
 }
 
 /// A message in the words of `conntrack -o extended,id`.
-fn print(event: Option<CtEvent>, message: &CtMessage<'_>) -> String {
+pub(crate) fn print(event: Option<CtEvent>, message: &CtMessage<'_>) -> String {
     let mut words = Vec::new();
     words.extend(event.map(|event| format!("[{}]", format!("{event:?}").to_uppercase())));
     words.push(if message.orig.src.is_ipv4() { "ipv4 2".into() } else { "ipv6 10".into() });
@@ -46,9 +46,12 @@ fn print(event: Option<CtEvent>, message: &CtMessage<'_>) -> String {
         words.push("[UNREPLIED]".into());
     }
     print_tuple(&mut words, &message.reply, "zone-reply", message.counters_reply);
-    if message.has(Status::ASSURED) {
-        words.push("[ASSURED]".into());
-    }
+    let shown = [
+        (Status::HW_OFFLOAD, "[HW_OFFLOAD]"),
+        (Status::OFFLOAD, "[OFFLOAD]"),
+        (Status::ASSURED, "[ASSURED]"),
+    ];
+    words.extend(shown.into_iter().find(|(bit, _)| message.has(*bit)).map(|(_, word)| word.into()));
     words.extend(message.mark.map(|mark| format!("mark={mark}")));
     words.extend(message.zone.map(|zone| format!("zone={zone}")));
     words.extend(message.helper.map(|name| format!("helper={}", String::from_utf8_lossy(name))));
@@ -71,7 +74,7 @@ fn print_tuple(words: &mut Vec<String>, tuple: &Tuple, zone: &str, counters: Opt
     words.extend(counters.map(|Counters { packets, bytes }| format!("packets={packets} bytes={bytes}")));
 }
 
-fn state_name(state: ProtoState) -> &'static str {
+pub(crate) fn state_name(state: ProtoState) -> &'static str {
     const TCP: [&str; 10] = [
         "NONE",
         "SYN_SENT",
@@ -95,10 +98,14 @@ fn state_name(state: ProtoState) -> &'static str {
         "SHUTDOWN_ACK_SENT",
         "HEARTBEAT_SENT",
     ];
+    const DCCP: [&str; 10] = [
+        "NONE", "REQUEST", "RESPOND", "PARTOPEN", "OPEN", "CLOSEREQ", "CLOSING", "TIMEWAIT", "IGNORE",
+        "INVALID",
+    ];
     match state {
         ProtoState::Tcp(state) => TCP[usize::from(state)],
         ProtoState::Sctp(state) => SCTP[usize::from(state)],
-        ProtoState::Dccp(_) => "-",
+        ProtoState::Dccp(state) => DCCP[usize::from(state)],
     }
 }
 

@@ -13,7 +13,7 @@ use conntop::source::record::Recorder;
 use conntop::source::{RemoteConfig, Source, SourceEvent, Target, local, remote, replay};
 use conntop_proto::codec::Validate;
 use conntop_proto::flow::{BootMillis, FlowRow};
-use conntop_proto::message::{Codec, Host, ServerMessage, Subscribe};
+use conntop_proto::message::{Codec, Coverage, Host, ServerMessage, Subscribe};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, clock};
 use conntopd::server::{Server, listen};
@@ -62,11 +62,11 @@ fn flow(number: u32, bytes: u64) -> CtMessage<'static> {
 }
 
 fn pass(table: &mut FlowTable, numbers: impl Iterator<Item = u32>, bytes: u64) {
-    table.begin_dump(clock::now());
+    table.begin_pass(clock::now(), Coverage::Whole);
     for number in numbers {
         table.observe(span(), Origin::Dump, &flow(number, bytes));
     }
-    table.end_dump(clock::now(), Outcome::Complete);
+    table.end_pass(clock::now(), Outcome::Complete);
 }
 
 /// What it is about, and what it does to the table.

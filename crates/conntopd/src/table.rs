@@ -21,6 +21,7 @@
 
 mod cursor;
 mod filter;
+mod handle;
 mod key;
 mod list;
 mod merge;
@@ -37,6 +38,7 @@ use hashbrown::HashTable;
 use self::cursor::Cursor;
 pub use self::cursor::{Chunk, CursorId, CursorKey, How};
 pub use self::filter::{Filter, FilterError, Interest};
+pub use self::handle::Handle;
 use self::key::Key;
 use self::list::ChangeList;
 pub use self::merge::{Origin, ReadSpan};
@@ -102,10 +104,14 @@ pub struct FlowTable {
     live: usize,
     truncated: bool,
     pass: Pass,
+    /// Number of the last whole pass that was done.
+    whole: u64,
     /// Number of the last pass before the table was left alone.
     slept: u64,
     running: Option<Running>,
     stamp: u32,
+    /// The latest pass read a part of the table and missed flows.
+    suspicious: bool,
     /// The latest dump said that it was interrupted.
     interrupted: bool,
     tombstones: HashSet<Key, RandomState>,
@@ -145,9 +151,11 @@ impl FlowTable {
             live: 0,
             truncated: false,
             pass: Pass::default(),
+            whole: 0,
             slept: 0,
             running: None,
             stamp: 0,
+            suspicious: false,
             interrupted: false,
             tombstones: HashSet::default(),
             lost: Lost::default(),
@@ -194,14 +202,15 @@ impl FlowTable {
     }
 
     /// Notes that nothing will be read for a while: cursors opened from here on are synced when the next
-    /// pass is done.
+    /// whole pass is done.
     pub fn rest(&mut self) {
         self.slept = self.pass.number;
     }
 
-    /// Forgets everything and begins another epoch. Cursors are closed.
+    /// Forgets everything and begins another epoch. Cursors are closed; ids go on, so that a handle
+    /// from before names nothing.
     pub fn clear(&mut self, epoch: u64) {
-        *self = Self::new(epoch, self.limits);
+        *self = Self { next_id: self.next_id, ..Self::new(epoch, self.limits) };
     }
 
     #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]

@@ -18,6 +18,7 @@ mod mirror;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use conntop_proto::flow::BootMillis;
+use conntop_proto::message::Coverage;
 use conntopd::table::{FlowTable, Limits, Origin, Outcome, ReadSpan};
 use mirror::{Mirror, view};
 use nfnetlink::ct::{Counters, CtMessage, L4, ProtoState, Status, Tuple};
@@ -231,7 +232,7 @@ impl World {
             }
             Step::BeginDump => {
                 if self.dump.is_none() {
-                    self.table.begin_dump(BootMillis(self.now));
+                    self.table.begin_pass(BootMillis(self.now), Coverage::Whole);
                     self.silent.clear();
                     let todo = (0..KEYS).rev().collect();
                     self.dump = Some(Dump { todo, parts: VecDeque::new(), last: self.now });
@@ -320,7 +321,7 @@ impl World {
         self.dump = None;
         let outcome = if interrupted { Outcome::Interrupted } else { Outcome::Complete };
         let drained = self.queue.is_empty() && !self.overflowed;
-        let report = self.table.end_dump(BootMillis(self.now), outcome);
+        let report = self.table.end_pass(BootMillis(self.now), outcome);
         if drained && !report.dirty {
             self.check_ghosts();
         }

@@ -24,6 +24,7 @@ mod mirror;
 use std::collections::{BTreeMap, HashMap};
 
 use conntop_proto::flow::{BootMillis, FlowId, FlowRow};
+use conntop_proto::message::Coverage;
 use conntopd::table::{FlowTable, Limits, Origin, Outcome, PassReport, ReadSpan};
 use mirror::{Mirror, view};
 use nfnetlink::ct::{Counters, CtMessage, L4, ProtoState, Status, Tuple};
@@ -131,7 +132,7 @@ impl Stage {
                 self.table.observe(span, Origin::Dump, &message);
             }
             "begin" => {
-                self.table.begin_dump(at);
+                self.table.begin_pass(at, Coverage::Whole);
             }
             "end" => {
                 let outcome = match words.plain.get(1) {
@@ -139,7 +140,7 @@ impl Stage {
                     Some(&"interrupted") => Outcome::Interrupted,
                     Some(_) => Outcome::Failed,
                 };
-                self.report = self.table.end_dump(at, outcome);
+                self.report = self.table.end_pass(at, outcome);
             }
             "lost" => self.table.lost(at, None),
             "expire" => self.table.expire(at),

@@ -16,7 +16,7 @@ use std::net::Ipv4Addr;
 
 use client::{Client, HELLO, ZSTD_HELLO};
 use conntop_proto::flow::FlowId;
-use conntop_proto::message::{Host, ServerMessage};
+use conntop_proto::message::{Coverage, Host, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, clock};
 use conntopd::server::{Server, listen};
@@ -49,11 +49,11 @@ fn flow(number: u32, bytes: u64) -> CtMessage<'static> {
 }
 
 fn pass(table: &mut FlowTable, numbers: impl Iterator<Item = u32>, bytes: u64) {
-    table.begin_dump(clock::now());
+    table.begin_pass(clock::now(), Coverage::Whole);
     for number in numbers {
         table.observe(span(), Origin::Dump, &flow(number, bytes));
     }
-    table.end_dump(clock::now(), Outcome::Complete);
+    table.end_pass(clock::now(), Outcome::Complete);
 }
 
 /// What a client knows: bytes of the original direction by id.

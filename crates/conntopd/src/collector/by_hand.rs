@@ -23,7 +23,7 @@ pub struct Feeder {
 
 impl Feeder {
     /// Changes the table; then a tick delivers to all that are in step. Begin and end a pass in it
-    /// (`begin_dump`, `end_dump`): before the first one subscribers are not synced.
+    /// (`begin_pass`, `end_pass`): before the first one subscribers are not synced.
     pub fn edit(&self, edit: impl FnOnce(&mut FlowTable) + Send + 'static) {
         // A hub that has ended has told its subscribers.
         let _ = self.calls.send(Call::Edit(Box::new(edit)));

@@ -12,7 +12,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{KernelFacts, ServerHello, TableStats};
+use conntop_proto::message::{Coverage, KernelFacts, ServerHello, TableStats};
 use nfnetlink::Item;
 use nfnetlink::ct::CtEvent;
 use tokio::sync::{mpsc, watch};
@@ -345,7 +345,7 @@ impl Hub {
             return;
         }
         // The table has to know before the kernel is asked: ends from here on leave tombstones.
-        self.table.begin_dump(clock::now());
+        self.table.begin_pass(clock::now(), Coverage::Whole);
         self.applied = Duration::ZERO;
         self.reading = Reading::Running;
         self.wires.hurry.store(true, Ordering::Relaxed);
@@ -359,7 +359,7 @@ impl Hub {
             return;
         }
         let outcome = if self.abandoned { Outcome::Failed } else { done.outcome };
-        let report = self.table.end_dump(clock::now(), outcome);
+        let report = self.table.end_pass(clock::now(), outcome);
         self.reading = Reading::Idle;
         self.abandoned = false;
         self.wires.hurry.store(false, Ordering::Relaxed);

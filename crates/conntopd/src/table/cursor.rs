@@ -6,7 +6,7 @@
 //! The walk over slots comes first because a walk in order of changes never ends while flows change
 //! faster than the subscriber takes them.
 //!
-//! As long as the first pass runs, of an epoch or after a sleep, what is there to walk over is not the
+//! As long as the first whole pass runs, of an epoch or after a sleep, what is there to walk over is not the
 //! kernel's table: the cursor lives from changes alone, and is synced when that pass is done.
 
 use std::sync::Arc;
@@ -145,13 +145,9 @@ impl FlowTable {
         Cursor { phase, s: self.head, reached: self.head, marker, unsynced: true, interest, floor: self.head }
     }
 
-    /// Whether a pass has been done since the table was last left alone.
+    /// Whether a whole pass was begun and done since the table was last left alone.
     fn passed_once(&self) -> bool {
-        match self.pass.number.checked_sub(self.slept) {
-            None | Some(0) => false,
-            Some(1) => self.pass.finished.is_some(),
-            Some(_) => true,
-        }
+        self.whole > self.slept
     }
 
     /// A marker before the first change after `s`.

@@ -53,6 +53,17 @@ impl Key {
         u16::from_be_bytes([a, b])
     }
 
+    /// The tuple as the kernel is asked for it, without its zone.
+    pub(super) fn kernel_tuple(self) -> ct::Tuple {
+        let Tuple { src, dst, proto: Proto(proto), l4 } = self.tuple();
+        let l4 = match l4 {
+            L4::None => ct::L4::None,
+            L4::Ports { src, dst } => ct::L4::Ports { src, dst },
+            L4::Icmp { id, ty, code } => ct::L4::Icmp { id, ty, code },
+        };
+        ct::Tuple { src, dst, proto, l4, zone: None }
+    }
+
     pub(super) fn tuple(self) -> Tuple {
         let [a0, a1, b0, b1, _, _, proto, kind] = self.rest.to_be_bytes();
         let (a, b) = (u16::from_be_bytes([a0, a1]), u16::from_be_bytes([b0, b1]));

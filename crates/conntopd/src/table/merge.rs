@@ -16,12 +16,24 @@ use super::FlowTable;
 use super::key::{Key, plain};
 use super::list::NONE;
 use super::slot::{
-    BORN, COUNTERS, CT_ID, Cold, ENDED, Ended, Hot, LABELLED, LIVE, REPLY, Rare, TIMEOUT, state_of,
+    BORN, COUNTERS, CT_ID, Cold, ENDED, Ended, Hot, LABELLED, LIVE, REPLY, Rare, Slot, TIMEOUT, state_of,
 };
 
 /// A flow that was known this long before its NEW can have been sent is another flow. Below it the
 /// dump was faster than the event.
 const DUMP_BEFORE_NEW_MILLIS: u64 = 100;
+
+/// The status bits that /proc tells.
+const TOLD_BITS: Status = Status(Status::SEEN_REPLY.0 | Status::ASSURED.0 | Status::OFFLOAD.0);
+
+/// Which columns changed.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct News {
+    state: bool,
+    traffic: bool,
+    meta: bool,
+    identity: bool,
+}
 
 /// The time in which the kernel made a message: of an entry the time of the call that returned it,
 /// of an event from when its socket was last seen empty to when it was received.
@@ -44,6 +56,9 @@ pub enum Origin {
     NewEvent,
     /// An event: something changed. Carries no counters.
     UpdateEvent,
+    /// A line of /proc, which has no ids: counters and state of a flow that is known. Never begins or
+    /// ends one.
+    Known,
 }
 
 impl FlowTable {
@@ -52,6 +67,7 @@ impl FlowTable {
         let key = Key::new(&message.orig, message.orig_zone());
         match origin {
             Origin::Dump => self.dumped(read, key, message),
+            Origin::Known => self.listed(read, key, message),
             Origin::NewEvent => self.began(read, key, message),
             Origin::Get | Origin::UpdateEvent => {
                 let live = self.find(&key).filter(|&slot| self.slot(slot).hot.has(LIVE));
@@ -67,10 +83,7 @@ impl FlowTable {
     }
 
     fn dumped(&mut self, read: ReadSpan, key: Key, message: &CtMessage<'_>) {
-        let before = self.running.as_mut().map_or(NONE, |running| {
-            self.pass.read += 1;
-            running.latest
-        });
+        let before = self.note_read();
         if message.has(Status::DYING) {
             return;
         }
@@ -95,6 +108,36 @@ impl FlowTable {
             self.end(slot, read.to, EndReason::Replaced, None);
             self.create(read, key, message, 0);
         }
+    }
+
+    fn listed(&mut self, read: ReadSpan, key: Key, message: &CtMessage<'_>) {
+        let before = self.note_read();
+        let Some(slot) = self.guess(before, &key).or_else(|| self.find(&key)) else {
+            let buried = self.is_buried(&key);
+            if let Some(running) = self.running.as_mut().filter(|_| !buried) {
+                running.unknown += 1;
+            }
+            return;
+        };
+        self.follow(before, Some(slot));
+        if !self.slot(slot).hot.has(LIVE) {
+            let ended = self.is_tombstone(slot);
+            if let Some(running) = self.running.as_mut().filter(|_| !ended) {
+                running.unknown += 1;
+            }
+        } else if self.may_be_older(slot, read, message) {
+            self.stamp(slot);
+        } else if self.same_flow(slot, message) {
+            self.stamp(slot);
+            self.merge_known(slot, read, message);
+        }
+    }
+
+    /// Counts an entry; returns the slot of the one before it.
+    fn note_read(&mut self) -> u32 {
+        let Some(running) = &self.running else { return NONE };
+        self.pass.read += 1;
+        running.latest
     }
 
     /// The slot that followed in the last dump, if it is the one.
@@ -165,14 +208,14 @@ impl FlowTable {
     }
 
     /// Whether an entry may describe the flow that had this tuple before.
-    fn may_be_older(&self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
+    pub(super) fn may_be_older(&self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
         let slot = self.slot(slot);
         let stamped = slot.hot.start != 0 && message.start.is_some_and(|ns| ns / 1000 == slot.hot.start);
         slot.hot.has(BORN) && read.from <= slot.cold.first_seen && !stamped
     }
 
     /// Whether everything that both sides know of the identity is equal.
-    fn same_flow(&self, slot: u32, message: &CtMessage<'_>) -> bool {
+    pub(super) fn same_flow(&self, slot: u32, message: &CtMessage<'_>) -> bool {
         let slot = self.slot(slot);
         let hot = slot.hot;
         if hot.has(CT_ID) && message.id.is_some_and(|id| id != hot.ct_id) {
@@ -184,7 +227,13 @@ impl FlowTable {
         Key::new(&message.reply, message.reply_zone()) == slot.reply()
     }
 
-    fn create(&mut self, read: ReadSpan, key: Key, message: &CtMessage<'_>, born: u8) -> Option<u32> {
+    pub(super) fn create(
+        &mut self,
+        read: ReadSpan,
+        key: Key,
+        message: &CtMessage<'_>,
+        born: u8,
+    ) -> Option<u32> {
         if self.live >= self.limits.flows {
             self.truncated = true;
             if let Some(running) = &mut self.running {
@@ -277,45 +326,89 @@ impl FlowTable {
     }
 
     /// Takes the values of a message that describes this very flow.
-    fn merge(&mut self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) {
-        let state = self.merge_state(slot, message);
-        let traffic = self.merge_traffic(slot, read, message);
-        let meta = self.merge_meta(slot, message);
-        let identity = self.merge_identity(slot, message);
-        if !(state || traffic || meta || identity) {
+    /// Returns whether the counters moved.
+    pub(super) fn merge(&mut self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
+        if self.is_outdated(slot, read, message) {
+            return false;
+        }
+        let (traffic, moved) = self.merge_traffic(slot, read, message);
+        let news = News {
+            state: self.merge_state(slot, message, message.status.map(|status| status.0)),
+            traffic,
+            meta: self.merge_meta(slot, message),
+            identity: self.merge_identity(slot, message),
+        };
+        self.note(slot, read, news);
+        moved
+    }
+
+    /// Takes the values of a message that tells only a part of the status and nothing of labels,
+    /// helper and identity.
+    fn merge_known(&mut self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) {
+        if self.is_outdated(slot, read, message) {
+            return;
+        }
+        let known = self.slot(slot).hot.status;
+        let status = message.status.map(|told| known & !TOLD_BITS.0 | told.0 & TOLD_BITS.0);
+        let (traffic, _) = self.merge_traffic(slot, read, message);
+        let news = News {
+            state: self.merge_state(slot, message, status),
+            traffic,
+            meta: message.mark.is_some_and(|mark| self.merge_mark(slot, mark)),
+            identity: false,
+        };
+        self.note(slot, read, news);
+    }
+
+    /// Whether a message was read before what is known: by a GET, while a pass that read the flow
+    /// earlier is still being applied. Its counters are then the lower ones, and nobody zeroed them.
+    fn is_outdated(&self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
+        let Slot { hot, cold } = self.slot(slot);
+        let (Some(orig), reply) = (message.counters_orig, message.counters_reply.unwrap_or_default()) else {
+            return false;
+        };
+        let [p0, b0, p1, b1] = hot.raw;
+        let fell = orig.packets < p0 || orig.bytes < b0 || reply.packets < p1 || reply.bytes < b1;
+        fell && hot.has(COUNTERS) && read.from <= cold.sampled
+    }
+
+    /// Numbers what changed.
+    fn note(&mut self, slot: u32, read: ReadSpan, news: News) {
+        if news == News::default() {
             return;
         }
         let seq = self.change(slot);
         let cold = self.cold(slot);
-        if state {
+        if news.state {
             cold.state_seq = seq;
         }
-        if traffic {
+        if news.traffic {
             cold.traffic_seq = seq;
             cold.sampled = read.to;
         }
-        if meta {
+        if news.meta {
             cold.rare().meta_seq = seq;
         }
-        if identity {
+        if news.identity {
             // Goes out whole again: the identity has no columns of changes.
             cold.created = seq;
         }
     }
 
-    fn merge_state(&mut self, slot: u32, message: &CtMessage<'_>) -> bool {
+    fn merge_state(&mut self, slot: u32, message: &CtMessage<'_>, status: Option<u32>) -> bool {
         let hot = self.hot(slot);
         let state = state_of(message).unwrap_or(hot.state);
-        let status = message.status.map_or(hot.status, |status| status.0);
+        let status = status.unwrap_or(hot.status);
         let changed = state != hot.state || status != hot.status;
         (hot.state, hot.status) = (state, status);
         changed
     }
 
-    fn merge_traffic(&mut self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
+    /// Whether anything changed, and whether the counters did.
+    fn merge_traffic(&mut self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> (bool, bool) {
         let counted = self.count(slot, message);
         let hot = self.hot(slot);
-        match message.timeout {
+        let changed = match message.timeout {
             Some(left) => {
                 // The kernel cuts the seconds off: the end lies in [low, high].
                 let low = read.from.0 + u64::from(left) * 1000;
@@ -324,16 +417,16 @@ impl FlowTable {
                 if counted || !fits {
                     hot.expires = low;
                     hot.flags |= TIMEOUT;
-                    return true;
                 }
-                counted
+                counted || !fits
             }
             None if message.has(Status::OFFLOAD) && hot.has(TIMEOUT) => {
                 hot.flags &= !TIMEOUT;
                 true
             }
             None => counted,
-        }
+        };
+        (changed, counted)
     }
 
     /// Takes the counters. One that fell was zeroed by somebody: what it had is kept aside.
@@ -366,11 +459,14 @@ impl FlowTable {
         true
     }
 
+    fn merge_mark(&mut self, slot: u32, mark: u32) -> bool {
+        std::mem::replace(&mut self.hot(slot).mark, mark) != mark
+    }
+
     fn merge_meta(&mut self, slot: u32, message: &CtMessage<'_>) -> bool {
-        let hot = self.hot(slot);
         // Events leave a mark of 0 out.
-        let mark = message.mark.unwrap_or(0);
-        let marked = std::mem::replace(&mut hot.mark, mark) != mark;
+        let marked = self.merge_mark(slot, message.mark.unwrap_or(0));
+        let hot = self.hot(slot);
         if message.labels.is_none() && message.helper.is_none() && !hot.has(LABELLED) {
             return marked;
         }
@@ -401,16 +497,12 @@ impl FlowTable {
         learned
     }
 
-    /// Notes that the running pass need not look for this flow.
-    fn stamp(&mut self, slot: u32) {
+    /// Notes that the running pass need not look for this flow, or that the latest one did not miss it.
+    pub(super) fn stamp(&mut self, slot: u32) {
         let stamp = self.stamp;
-        let Some(running) = &mut self.running else { return };
-        running.stamped += 1;
-        let hot = self.hot(slot);
-        if std::mem::replace(&mut hot.stamp, stamp) == stamp
-            && let Some(running) = &mut self.running
-        {
-            running.stamped -= 1;
+        let was = std::mem::replace(&mut self.hot(slot).stamp, stamp);
+        if let Some(running) = self.running.as_mut().filter(|_| was != stamp) {
+            running.stamped += 1;
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Passes over the whole table, loss, tombstones, and the end of ended records.
+//! Passes over the table, loss, tombstones, and the end of ended records.
+//!
+//! A whole pass ends what it did not find. One over the known or the assured flows ends nothing by
+//! itself: what it missed is suspect (`handle`) until a GET tells. Entries of any pass are
+//! kept from reviving what ended meanwhile.
 
 use std::hash::BuildHasher;
 
@@ -14,6 +18,8 @@ use super::{ENDED_MILLIS, FlowTable, older};
 pub(super) struct Running {
     /// Live flows that it need not look for any more.
     pub(super) stamped: usize,
+    /// Entries of flows that are not known, in a pass over the known ones.
+    pub(super) unknown: u64,
     /// Flows that found no room.
     pub(super) refused: usize,
     /// The slot of the latest entry.
@@ -22,7 +28,7 @@ pub(super) struct Running {
     overflow: bool,
 }
 
-/// How a dump ended, as far as its reader knows.
+/// How a pass ended, as far as its reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// At its regular end.
@@ -36,35 +42,45 @@ pub enum Outcome {
 /// What a pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PassReport {
+    /// Which flows it was to read.
+    pub coverage: Coverage,
     /// It may have missed changes; another one is needed.
     pub dirty: bool,
     /// Entries read.
     pub read: u64,
+    /// Entries of a pass over the known flows that the table has no flow for: a whole pass is due.
+    pub unknown: u64,
     /// Flows ended because the kernel has them no more.
     pub reaped: usize,
 }
 
 impl FlowTable {
-    /// Begins a pass; call it before the dump is asked for. Returns its number.
-    pub fn begin_dump(&mut self, at: BootMillis) -> u64 {
+    /// Begins a pass; call it before the kernel is asked. Returns its number.
+    pub fn begin_pass(&mut self, at: BootMillis, coverage: Coverage) -> u64 {
         self.stamp = self.stamp.wrapping_add(1).max(1);
         self.tombstones.clear();
-        self.running = Some(Running { stamped: 0, refused: 0, latest: NONE, overflow: false });
+        self.suspicious = false;
+        self.running = Some(Running { stamped: 0, unknown: 0, refused: 0, latest: NONE, overflow: false });
         let number = self.pass.number + 1;
-        self.pass =
-            Pass { number, coverage: Coverage::Whole, started: at, finished: None, read: 0, dirty: false };
+        self.pass = Pass { number, coverage, started: at, finished: None, read: 0, dirty: false };
         number
     }
 
     /// Ends a pass. If it read the whole table, the flows that it did not find end.
-    pub fn end_dump(&mut self, at: BootMillis, outcome: Outcome) -> PassReport {
+    pub fn end_pass(&mut self, at: BootMillis, outcome: Outcome) -> PassReport {
         let Some(running) = self.running.take() else {
             return PassReport { dirty: true, ..PassReport::default() };
         };
         self.tombstones = std::collections::HashSet::default();
         self.pass.finished = Some(at);
         self.pass.dirty |= outcome != Outcome::Complete || running.overflow;
-        let mut report = PassReport { dirty: self.pass.dirty, read: self.pass.read, reaped: 0 };
+        let Pass { coverage, dirty, read, .. } = self.pass;
+        let mut report = PassReport { coverage, dirty, read, unknown: running.unknown, reaped: 0 };
+        if coverage != Coverage::Whole {
+            self.suspicious = outcome != Outcome::Failed && running.stamped < self.live;
+            return report;
+        }
+        self.whole = self.pass.number;
         // Lost events do not keep the dead: what is neither in a whole dump nor touched is gone,
         // and under lasting loss nothing else would ever end. A kernel that always says that its
         // dumps are inconsistent is believed once.

@@ -1,0 +1,151 @@
+//! Single flows for GETs: which ones to ask for, and what the answers mean.
+//!
+//! A [`Handle`] names one incarnation, so an answer that comes after its flow ended, or for a slot
+//! that was used again, changes nothing. Only the answer to a GET may contradict what the table
+//! believes of a flow outside of a whole pass.
+
+use conntop_proto::flow::{BootMillis, EndReason, FlowId, Status as Bits};
+use conntop_proto::message::Coverage;
+use nfnetlink::ct::{CtMessage, FlowRef, Status};
+
+use super::key::Key;
+use super::slot::{COUNTERS, CT_ID, LIVE, Slot};
+use super::{FlowTable, ReadSpan};
+
+/// Bits of the filter that most slots fail in [`FlowTable::handles`].
+const SIEVE: usize = 1 << 14;
+
+/// Names one incarnation of a flow; harmless when that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handle {
+    slot: u32,
+    id: FlowId,
+}
+
+impl Handle {
+    /// The flow that it names.
+    #[must_use]
+    pub fn id(self) -> FlowId {
+        self.id
+    }
+}
+
+impl FlowTable {
+    /// Flows that the latest pass ought to have found and did not, at most `max`, to be confirmed by
+    /// GETs: of a pass over the known flows every other one, of a pass over the assured flows those
+    /// last known as assured. None while a pass runs, after one that failed, and after a whole one,
+    /// which ends them itself.
+    #[must_use]
+    pub fn suspects(&self, max: usize) -> Vec<Handle> {
+        let bits = match self.pass.coverage {
+            _ if !self.suspicious => return Vec::new(),
+            Coverage::Whole => return Vec::new(),
+            Coverage::Known => Bits(0),
+            Coverage::Assured => Bits::ASSURED,
+        };
+        let missed = |slot: &Slot<'_>| slot.hot.stamp != self.stamp && Bits(slot.hot.status).has(bits);
+        let live = self.live_slots();
+        live.filter(|(_, slot)| missed(slot)).map(|(n, slot)| handle(n, slot)).take(max).collect()
+    }
+
+    /// Handles of those of these flows that live; `ids` are sorted, and so is the result. One look at
+    /// every slot, because nothing else needs an index by id.
+    #[must_use]
+    pub fn handles(&self, ids: &[FlowId]) -> Vec<Handle> {
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        let place = |id: FlowId| usize::try_from(id.0).unwrap_or(0) % SIEVE;
+        let mut sieve = [0u64; SIEVE / 64];
+        for &id in ids {
+            if let Some(word) = sieve.get_mut(place(id) / 64) {
+                *word |= 1 << (place(id) % 64);
+            }
+        }
+        let wanted = |id: FlowId| {
+            sieve.get(place(id) / 64).is_some_and(|word| word >> (place(id) % 64) & 1 == 1)
+                && ids.binary_search(&id).is_ok()
+        };
+        let live = self.live_slots().filter(|(_, slot)| wanted(slot.cold.id));
+        let mut found: Vec<_> = live.map(|(n, slot)| handle(n, slot)).collect();
+        found.sort_unstable_by_key(|handle| handle.id);
+        found
+    }
+
+    /// What to ask the kernel for; `None` when the flow has ended.
+    #[must_use]
+    pub fn request(&self, handle: Handle) -> Option<FlowRef> {
+        let slot = self.named(handle)?;
+        let id = slot.hot.has(CT_ID).then_some(slot.hot.ct_id);
+        Some(FlowRef { orig: slot.hot.key.kernel_tuple(), zone: slot.hot.key.zone(), id })
+    }
+
+    /// Takes in that the kernel has no entry for a flow: it has ended, unless it may have begun after
+    /// the answer.
+    pub fn absent(&mut self, read: ReadSpan, handle: Handle) {
+        let Some(slot) = self.named(handle) else { return };
+        if slot.cold.first_seen < read.from {
+            self.end(handle.slot, read.to, EndReason::Missing, None);
+        }
+    }
+
+    /// Takes in the kernel's entry for a flow. Another incarnation ends this one and begins that.
+    /// With `note_sample` the time of the sample goes out even if nothing moved. Returns whether the
+    /// counters moved.
+    pub fn answered(
+        &mut self,
+        read: ReadSpan,
+        handle: Handle,
+        message: &CtMessage<'_>,
+        note_sample: bool,
+    ) -> bool {
+        let key = Key::new(&message.orig, message.orig_zone());
+        let ours = self.named(handle).is_some_and(|slot| slot.hot.key == key);
+        if !ours || message.has(Status::DYING) {
+            return false;
+        }
+        let slot = handle.slot;
+        if self.may_be_older(slot, read, message) {
+            self.stamp(slot);
+            return false;
+        }
+        if !self.same_flow(slot, message) {
+            let replaced = !self.is_buried(&key);
+            if replaced {
+                self.end(slot, read.to, EndReason::Replaced, None);
+                self.create(read, key, message, 0);
+            }
+            return replaced;
+        }
+        self.stamp(slot);
+        let moved = self.merge(slot, read, message);
+        if note_sample && !moved && self.slot(slot).hot.has(COUNTERS) {
+            self.note_sample(slot, read.to);
+        }
+        moved
+    }
+
+    /// The time of a sample that found what was known.
+    fn note_sample(&mut self, slot: u32, at: BootMillis) {
+        if self.slot(slot).cold.sampled < at {
+            let seq = self.change(slot);
+            let cold = self.cold(slot);
+            (cold.traffic_seq, cold.sampled) = (seq, at);
+        }
+    }
+
+    fn named(&self, handle: Handle) -> Option<Slot<'_>> {
+        let n = handle.slot as usize;
+        let slot = Slot { hot: self.hot.get(n)?, cold: self.cold.get(n)? };
+        Some(slot).filter(|slot| slot.hot.has(LIVE) && slot.cold.id == handle.id)
+    }
+
+    fn live_slots(&self) -> impl Iterator<Item = (u32, Slot<'_>)> {
+        let slots = (0..).zip(self.hot.iter().zip(&self.cold));
+        slots.filter(|(_, (hot, _))| hot.has(LIVE)).map(|(n, (hot, cold))| (n, Slot { hot, cold }))
+    }
+}
+
+fn handle(slot: u32, at: Slot<'_>) -> Handle {
+    Handle { slot, id: at.cold.id }
+}

@@ -69,8 +69,8 @@ impl Lines<'_> {
     }
 }
 
-/// The field that cannot be read.
-type Field = &'static str;
+/// The field that cannot be read; thin, so that results fit into registers.
+type Field = &'static &'static str;
 type Word<T> = Result<T, Field>;
 
 /// What is left of the line, and the lines after it: no step goes beyond a newline.
@@ -81,21 +81,26 @@ struct Words<'a> {
 impl Words<'_> {
     fn flow(&mut self, flow: &mut CtMessage<'_>) -> Word<()> {
         let is_v6 = self.family()?;
-        self.skip_word("protocol")?;
-        let proto = u8::try_from(self.number("protocol number")?).map_err(|_| "protocol number")?;
+        if !self.take(b"tcp      ") && !self.take(b"udp      ") {
+            self.skip_word(&"protocol")?;
+        }
+        let proto = self.u8(&"protocol number")?;
         self.pad();
         // Without a timeout it is offloaded.
         if self.rest.first().is_some_and(u8::is_ascii_digit) {
-            let seconds = self.number("timeout")?;
-            flow.timeout = Some(u32::try_from(seconds).map_err(|_| "timeout")?);
-            self.space("timeout")?;
+            let seconds = self.number(&"timeout")?;
+            flow.timeout = Some(u32::try_from(seconds).map_err(|_| &"timeout")?);
+            self.space(&"timeout")?;
         } else if self.take(b"-") {
             // Older kernels count on below zero until the entry is removed.
-            self.skip_word("timeout")?;
+            self.skip_word(&"timeout")?;
             flow.timeout = Some(0);
         }
+        if proto == TCP && self.take(b"ESTABLISHED ") {
+            flow.state = Some(ProtoState::Tcp(3));
+        }
         while !self.rest.starts_with(b"src=") {
-            let word = self.word("src")?;
+            let word = self.word(&"src")?;
             flow.state = flow.state.or_else(|| state(proto, word));
         }
         flow.orig.proto = proto;
@@ -125,23 +130,26 @@ impl Words<'_> {
     fn rest_of_line(&mut self, flow: &mut CtMessage<'_>) -> Word<()> {
         loop {
             if self.take(b"mark=") {
-                flow.mark = Some(self.u32("mark")?);
-                self.space("mark")?;
+                flow.mark = Some(self.u32(&"mark")?);
+                self.space(&"mark")?;
             } else if self.take(b"zone=") {
                 // Netlink says nothing of the default zone.
-                let zone = self.u16("zone")?;
+                let zone = self.u16(&"zone")?;
                 flow.zone = (zone != 0).then_some(zone);
-                self.space("zone")?;
+                self.space(&"zone")?;
+            } else if self.take(b"delta-time=") {
+                self.number(&"delta-time")?;
+                self.space(&"delta-time")?;
             } else if self.take(b"use=") {
-                flow.use_count = Some(self.u32("use")?);
+                flow.use_count = Some(self.u32(&"use")?);
                 while self.take(b" ") {
                     while !matches!(self.rest.first(), None | Some(b' ' | b'\n')) {
                         self.advance(1);
                     }
                 }
-                return if self.take(b"\n") { Ok(()) } else { Err("end of line") };
+                return if self.take(b"\n") { Ok(()) } else { Err(&"end of line") };
             } else {
-                self.word("use")?;
+                self.word(&"use")?;
             }
         }
     }
@@ -153,37 +161,37 @@ impl Words<'_> {
         } else if self.take(b"ipv6     10 ") {
             true
         } else {
-            return Err("family");
+            return Err(&"family");
         };
         Ok(is_v6)
     }
 
     #[inline]
     fn tuple(&mut self, is_v6: bool, zone: &[u8], tuple: &mut Tuple) -> Word<()> {
-        tuple.src = self.address(is_v6, b"src=").ok_or("src")?;
-        tuple.dst = self.address(is_v6, b"dst=").ok_or("dst")?;
+        tuple.src = self.address(is_v6, b"src=").ok_or(&"src")?;
+        tuple.dst = self.address(is_v6, b"dst=").ok_or(&"dst")?;
         tuple.l4 = if self.take(b"sport=") {
-            let src = self.u16("sport")?;
-            let dst = if self.take(b" dport=") { self.u16("dport")? } else { return Err("dport") };
-            self.space("dport")?;
+            let src = self.u16(&"sport")?;
+            let dst = if self.take(b" dport=") { self.u16(&"dport")? } else { return Err(&"dport") };
+            self.space(&"dport")?;
             L4::Ports { src, dst }
         } else if self.take(b"type=") {
-            let ty = self.u8("type")?;
-            let code = if self.take(b" code=") { self.u8("code")? } else { return Err("code") };
-            let id = if self.take(b" id=") { self.u16("id")? } else { return Err("id") };
-            self.space("id")?;
+            let ty = self.u8(&"type")?;
+            let code = if self.take(b" code=") { self.u8(&"code")? } else { return Err(&"code") };
+            let id = if self.take(b" id=") { self.u16(&"id")? } else { return Err(&"id") };
+            self.space(&"id")?;
             L4::Icmp { id, ty, code }
         } else if self.take(b"srckey=0x") {
-            let src = self.hex("srckey")?;
-            let dst = if self.take(b" dstkey=0x") { self.hex("dstkey")? } else { return Err("dstkey") };
-            self.space("dstkey")?;
+            let src = self.hex(&"srckey")?;
+            let dst = if self.take(b" dstkey=0x") { self.hex(&"dstkey")? } else { return Err(&"dstkey") };
+            self.space(&"dstkey")?;
             L4::Ports { src, dst }
         } else {
             L4::None
         };
         if self.take(zone) {
-            tuple.zone = Some(self.u16("zone of one direction")?);
-            self.space("zone of one direction")?;
+            tuple.zone = Some(self.u16(&"zone of one direction")?);
+            self.space(&"zone of one direction")?;
         }
         Ok(())
     }
@@ -193,9 +201,9 @@ impl Words<'_> {
         if !self.take(b"packets=") {
             return Ok(None);
         }
-        let packets = self.number("packets")?;
-        let bytes = if self.take(b" bytes=") { self.number("bytes")? } else { return Err("bytes") };
-        self.space("bytes")?;
+        let packets = self.number(&"packets")?;
+        let bytes = if self.take(b" bytes=") { self.number(&"bytes")? } else { return Err(&"bytes") };
+        self.space(&"bytes")?;
         Ok(Some(Counters { packets, bytes }))
     }
 
@@ -210,11 +218,19 @@ impl Words<'_> {
 
     #[inline]
     fn v4(&mut self) -> Option<Ipv4Addr> {
-        let a = self.u8("").ok()?;
-        let b = if self.take(b".") { self.u8("").ok()? } else { return None };
-        let c = if self.take(b".") { self.u8("").ok()? } else { return None };
-        let d = if self.take(b".") { self.u8("").ok()? } else { return None };
-        Some(Ipv4Addr::new(a, b, c, d))
+        let Some(text) = self.rest.first_chunk::<16>() else { return self.last_v4() };
+        let (length, address) = dotted(u128::from_le_bytes(*text))?;
+        self.advance(length);
+        Some(address)
+    }
+
+    /// With less than 16 bytes left of the chunk.
+    #[cold]
+    fn last_v4(&mut self) -> Option<Ipv4Addr> {
+        let length = self.rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))?;
+        let address = std::str::from_utf8(self.rest.get(..length)?).ok()?.parse().ok()?;
+        self.advance(length);
+        Some(address)
     }
 
     /// Eight groups of four digits, which the kernel never shortens here.
@@ -353,6 +369,33 @@ fn up_to_eight(text: u64) -> (usize, u64) {
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     let value = (fours * 10_000 + (fours >> 32)) & 0xffff_ffff;
     (bits as usize / 8, value)
+}
+
+/// An IPv4 address with a space behind it, and its length. The first character is in the lowest byte.
+#[inline(always)]
+fn dotted(text: u128) -> Option<(usize, Ipv4Addr)> {
+    const ONES: u128 = u128::MAX / 0xff;
+    let values = text ^ (ONES * 0x30);
+    // As in `up_to_eight`; a carry may also mark a digit, but never unmarks what is none.
+    let mut others = (values.wrapping_add(ONES * 0x76) | values) & (ONES * 0x80);
+    let mut begin = 0;
+    let mut octets = [0; 4];
+    for (octet, end_with) in octets.iter_mut().zip(*b"... ") {
+        // Bit 7 of the byte behind the digits.
+        let end = others.trailing_zeros() & !7;
+        let bits @ 8..=24 = end.wrapping_sub(begin) else { return None };
+        let [a, b, c, ..] = (values >> begin).to_le_bytes();
+        let [_, hundreds, tens, ones] = (u32::from_le_bytes([a, b, c, 0]) << (32 - bits)).to_le_bytes();
+        let value = u32::from(hundreds) * 100 + u32::from(tens) * 10 + u32::from(ones);
+        *octet = u8::try_from(value).ok()?;
+        let [behind, ..] = (text >> end).to_le_bytes();
+        if behind != end_with {
+            return None;
+        }
+        others &= others.wrapping_sub(1);
+        begin = end + 8;
+    }
+    Some((begin as usize / 8 - 1, octets.into()))
 }
 
 /// The value of four lower-case hexadecimal digits, the first in the highest byte; and something

@@ -8,7 +8,7 @@ use conntop::engine::{Connection, Engine};
 use conntop::mirror::Limits;
 use conntop::source::{RemoteConfig, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
-use conntop_proto::message::{Codec, Subscribe};
+use conntop_proto::message::{Codec, ServerMessage, Subscribe};
 use tokio::runtime::Runtime;
 
 use crate::judge::{Seen, uptime_ms};
@@ -22,36 +22,75 @@ enum Step {
     TimeIsUp,
 }
 
+/// How a client connects.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// What it wants.
+    pub subscribe: Subscribe,
+    /// How it wants that encoded.
+    pub codec: Codec,
+    /// Which messages are held against the schema.
+    pub validate: Validate,
+}
+
+impl Default for ClientOptions {
+    /// For tests: short intervals, and every message is held against the schema.
+    fn default() -> Self {
+        let subscribe = Subscribe { interval_ms: Some(INTERVAL_MS), columns: None, filter: None };
+        ClientOptions { subscribe, codec: Codec::Zstd, validate: Validate::All }
+    }
+}
+
+/// Rows of all deltas so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Flows that the client did not know.
+    pub new: usize,
+    /// Changed counters.
+    pub traffic: usize,
+    /// Changed states.
+    pub state: usize,
+    /// Ends.
+    pub ended: usize,
+}
+
 /// Engine and source; runs only while it is driven, as a front end that draws slowly would.
 pub struct Client {
     runtime: Runtime,
     source: Source,
     engine: Engine,
-    received: usize,
+    told: Told,
 }
 
 impl Client {
-    /// Connects to the unix socket; every message is held against the schema.
+    /// Connects to the unix socket as tests do.
     ///
     /// # Errors
     /// When there is no runtime to be had.
     pub fn connect(socket: PathBuf) -> Result<Self> {
+        Self::connect_with(socket, ClientOptions::default())
+    }
+
+    /// Connects to the unix socket.
+    ///
+    /// # Errors
+    /// When there is no runtime to be had.
+    pub fn connect_with(socket: PathBuf, options: ClientOptions) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("starting a runtime")?;
-        let subscribe = Subscribe { interval_ms: Some(INTERVAL_MS), columns: None, filter: None };
         let config = RemoteConfig {
             target: Target::Unix(socket),
             name: "conntop-tests".to_owned(),
-            subscribe,
-            codec: Codec::Zstd,
-            validate: Validate::All,
+            subscribe: options.subscribe,
+            codec: options.codec,
+            validate: options.validate,
         };
         let source = {
             let _inside = runtime.enter();
             remote(config)
         };
         // Ghosts and limits of the mirror are not what is tested here.
-        Ok(Client { runtime, source, engine: Engine::new(Limits::default()), received: 0 })
+        Ok(Client { runtime, source, engine: Engine::new(Limits::default()), told: Told::default() })
     }
 
     /// What it knows.
@@ -60,10 +99,10 @@ impl Client {
         &self.engine
     }
 
-    /// Bytes of all messages so far, as lines of JSON.
+    /// How many rows it has been told.
     #[must_use]
-    pub fn received(&self) -> usize {
-        self.received
+    pub fn told(&self) -> Told {
+        self.told
     }
 
     /// Takes in what comes until the condition holds.
@@ -130,7 +169,12 @@ impl Client {
         let Some(event) = event else { return Ok(Step::Over) };
         if let SourceEvent::Messages(messages) = &event {
             for message in messages.as_slice() {
-                self.received += serde_json::to_vec(message).context("a message as JSON")?.len();
+                if let ServerMessage::Delta(delta) = message {
+                    self.told.new += delta.new.id.len();
+                    self.told.traffic += delta.traffic.id.len();
+                    self.told.state += delta.state.id.len();
+                    self.told.ended += delta.ended.id.len();
+                }
             }
         }
         self.engine.apply(event, Instant::now()).context("applying a message")?;

@@ -12,7 +12,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::lock::{self, FileLock};
 
 /// Program and the Debian package that has it.
-const NEEDED: [(&str, &str); 3] = [("ip", "iproute2"), ("nft", "nftables"), ("conntrack", "conntrack")];
+const NEEDED: [Package; 3] = [("ip", "iproute2"), ("nft", "nftables"), ("conntrack", "conntrack")];
+/// What conntop is measured against; the lab does without.
+const PEERS: [Package; 2] = [("iptstate", "iptstate"), ("flowtop", "netsniff-ng")];
 /// Root's `PATH` may lack these.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// A failed installation is not tried again by the next test binary of the same run.
@@ -32,22 +34,36 @@ pub fn ready() -> Result<(), &'static str> {
 
 fn prepare() -> Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "needs root to make network namespaces");
-    if missing().is_empty() {
-        return crate::netns::probe();
-    }
-    let _lock = FileLock::acquire("install")?;
-    let missing = missing();
-    if !missing.is_empty() {
-        install(&missing)?;
-    }
+    provide(&NEEDED)?;
     crate::netns::probe()
 }
 
-fn missing() -> Vec<&'static (&'static str, &'static str)> {
-    NEEDED.iter().filter(|(program, _)| find(program).is_none()).collect()
+/// Installs the programs that conntop is measured against where they are missing, and names those
+/// that cannot be had.
+#[must_use]
+pub fn peers() -> Vec<&'static str> {
+    if let Err(error) = provide(&PEERS) {
+        tell(&format!("{error:#}"));
+    }
+    missing(&PEERS).into_iter().map(|(program, _)| *program).collect()
 }
 
-fn install(missing: &[&(&str, &str)]) -> Result<()> {
+type Package = (&'static str, &'static str);
+
+fn missing(wanted: &'static [Package]) -> Vec<&'static Package> {
+    wanted.iter().filter(|(program, _)| find(program).is_none()).collect()
+}
+
+fn provide(wanted: &'static [Package]) -> Result<()> {
+    if missing(wanted).is_empty() {
+        return Ok(());
+    }
+    let _lock = FileLock::acquire("install")?;
+    let missing = missing(wanted);
+    if missing.is_empty() { Ok(()) } else { install(&missing, wanted) }
+}
+
+fn install(missing: &[&Package], wanted: &'static [Package]) -> Result<()> {
     let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
     let programs = programs.join(", ");
     ensure!(find("apt-get").is_some(), "no {programs} here, and no apt-get to install them");
@@ -65,7 +81,8 @@ fn install(missing: &[&(&str, &str)]) -> Result<()> {
     match installed {
         Ok(()) => {
             let _ = fs::remove_file(mark);
-            ensure!(self::missing().is_empty(), "no {programs} here even after installing the packages");
+            let gone = self::missing(wanted).is_empty();
+            ensure!(gone, "no {programs} here even after installing the packages");
             Ok(())
         }
         Err(error) => {

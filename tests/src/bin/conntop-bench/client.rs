@@ -1,0 +1,158 @@
+//! What the one before the screen notices: how soon there are rows, how soon keys are answered, and
+//! what that costs his machine.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use conntop_tests::Daemon;
+use conntop_tests::meter::Usage;
+use conntop_tests::terminal::{SIZE, Terminal};
+
+use crate::field::Field;
+use crate::report::{Report, count, digits, in_mb, megabytes, millis};
+use crate::run::{PATIENCE, conntop, flows, over, rows};
+use crate::stop;
+
+/// A screen is full with so many rows: what is not a row is heading and footer.
+const FULL: usize = SIZE.0 as usize - 6;
+/// Presses of a key in the measurement of input.
+const PRESSES: u32 = 20;
+/// The longest that a fast flow may take to the top of a million.
+const LONGEST: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Local,
+    Remote,
+}
+
+pub(crate) fn measure(field: &Field, size: u32, report: &mut Report) {
+    for way in [Way::Remote, Way::Local] {
+        let what = format!("first rows, {way:?}, {}", count(size.into()));
+        report.attempt(&what, |report| first(field, size, way, report));
+    }
+    if size >= 100_000 {
+        let what = format!("keys and a fast flow, {}", count(size.into()));
+        report.attempt(&what, |report| large(field, size, report));
+    }
+}
+
+/// A terminal with conntop, and the daemon that it is connected to if any.
+fn open(field: &Field, way: Way) -> Result<(Terminal, Option<Daemon>)> {
+    match way {
+        Way::Local => Ok((Terminal::start(field.router(), &mut conntop(None, &[])?)?, None)),
+        Way::Remote => {
+            let daemon = Daemon::start(field.router(), &[])?;
+            let mut command = conntop(Some(&daemon.target()), &[])?;
+            Ok((Terminal::start(&field.lab.lan, &mut command)?, Some(daemon)))
+        }
+    }
+}
+
+fn first(field: &Field, size: u32, way: Way, report: &mut Report) -> Result<()> {
+    // What one waits for begins with the program.
+    let (mut terminal, _daemon) = open(field, way)?;
+    let began = Instant::now();
+    terminal.wait("a full screen", PATIENCE, |screen| rows(screen) >= FULL)?;
+    let full = began.elapsed();
+    let wanted = field.flows();
+    terminal.wait("all rows", PATIENCE, |screen| flows(screen).is_some_and(|n| n >= wanted))?;
+    let all = began.elapsed();
+    let usage = Usage::of(terminal.pid())?;
+    let how = match way {
+        Way::Local => "local",
+        Way::Remote => "remote",
+    };
+    report.row(
+        "The first screen, from the start of the program; the daemon slept",
+        &["flows", "", "full screen s", "all rows s", "CPU s until then", "MB (most)"],
+        vec![
+            count(size.into()),
+            how.to_owned(),
+            digits(full.as_secs_f64()),
+            digits(all.as_secs_f64()),
+            digits(usage.cpu.as_secs_f64()),
+            format!("{} ({})", megabytes(usage.rss), megabytes(usage.peak)),
+        ],
+    );
+    let size = count(size.into());
+    report.target(format!("first full screen, {size}, {how}"), 1.0, full.as_secs_f64(), "s");
+    if wanted > 100_000 {
+        report.target(format!("all rows, {size}, {how}"), 6.0, all.as_secs_f64(), "s");
+    }
+    Ok(())
+}
+
+fn large(field: &Field, size: u32, report: &mut Report) -> Result<()> {
+    let (mut terminal, daemon) = open(field, Way::Remote)?;
+    let wanted = field.flows();
+    terminal.wait("all rows", PATIENCE, |screen| flows(screen).is_some_and(|n| n >= wanted))?;
+    let named = count(size.into());
+    let change = field.change()?;
+    let mut waits = Vec::new();
+    let typing = Instant::now();
+    for _ in 0..PRESSES {
+        stop::check()?;
+        // At any moment of the second between two updates.
+        stop::wait(Duration::from_millis(170))?;
+        let _ = terminal.screen();
+        let pressed = Instant::now();
+        terminal.keys(b"?")?;
+        terminal.wait("the help", PATIENCE, |screen| screen.contains("this help"))?;
+        waits.push(pressed.elapsed());
+        stop::wait(Duration::from_millis(60))?;
+        terminal.keys(b"q")?;
+        terminal.wait("no help", PATIENCE, |screen| !screen.contains("this help"))?;
+    }
+    waits.sort_unstable();
+    let [half, most] = [waits.get(waits.len() / 2), waits.last()].map(|w| w.copied().unwrap_or_default());
+    report.row(
+        "A key, from the press to the screen, while 1,000 flows change per second",
+        &["flows", "presses", "median ms", "longest ms", "took s"],
+        vec![
+            named.clone(),
+            waits.len().to_string(),
+            digits(millis(half)),
+            digits(millis(most)),
+            digits(typing.elapsed().as_secs_f64()),
+        ],
+    );
+    report.target(format!("a key waits at most, {named}"), 50.0, millis(most), "ms");
+    let [client] = over(Duration::from_secs(2), [terminal.pid()])?;
+    if size >= 1_000_000 {
+        report.target(format!("client's memory, {named}"), 250.0, in_mb(client.peak), "MB");
+        drop(change);
+        fast(field, &named, &mut terminal, &daemon.context("no daemon")?, report)?;
+    }
+    Ok(())
+}
+
+/// How long a flow of 100 Mbit/s takes to the screen, which is sorted by rate.
+fn fast(
+    field: &Field,
+    named: &str,
+    terminal: &mut Terminal,
+    daemon: &Daemon,
+    report: &mut Report,
+) -> Result<()> {
+    let (mover, address) = field.fast();
+    let before = Usage::of(daemon.pid())?;
+    let seen = terminal.wait("the fast flow", LONGEST, |screen| screen.contains(&address));
+    let after = Usage::of(daemon.pid())?;
+    let rounds = mover.rounds();
+    mover.finish()?;
+    let seen = seen?;
+    report.row(
+        "A flow that begins with 100 Mbit/s, sorted by rate",
+        &["flows", "s until it is on the screen", "CPU s of the daemon meanwhile", "Mbit/s really"],
+        vec![
+            named.to_owned(),
+            digits(seen.as_secs_f64()),
+            digits((after.cpu - before.cpu).as_secs_f64()),
+            digits(100.0 * f64::from(u32::try_from(rounds)?) / 100.0 / seen.as_secs_f64().max(0.01)),
+        ],
+    );
+    // A pass of 1M costs 2.5 s of CPU and gets a tenth of a core.
+    report.target(format!("a flow of 100 Mbit/s appears, {named}"), 27.0, seen.as_secs_f64(), "s");
+    Ok(())
+}

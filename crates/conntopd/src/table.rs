@@ -18,22 +18,28 @@
 //! - Totals never fall in an incarnation; what the kernel zeroed is added up, the reset counted.
 //! - What the kernel did not tell is `None`, never 0.
 //! - Memory is bounded by [`Limits`]; at the cap the table says that it is truncated.
+//! - A flow takes about 170 bytes (`slot`, `store`), and a table that is as large as it was before
+//!   allocates nothing.
 
 mod cursor;
+mod ended;
 mod filter;
 mod handle;
 mod key;
 mod list;
 mod merge;
+mod narrow;
 mod pass;
+mod segments;
 mod slot;
+mod store;
+mod values;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Lost, Pass};
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use self::cursor::Cursor;
 pub use self::cursor::{Chunk, CursorId, CursorKey, How};
@@ -44,12 +50,16 @@ use self::list::ChangeList;
 pub use self::merge::{Origin, ReadSpan};
 use self::pass::Running;
 pub use self::pass::{Outcome, PassReport};
-use self::slot::{Cold, Hot, LIVE, Slot};
+use self::store::Store;
 
 /// Most flows that a table holds unless configured otherwise: about 400 MB.
 pub const MAX_FLOWS: usize = 2_000_000;
-/// Most records of ended flows: at 100,000 ends a second the window to resume is still 2.6 s.
+/// Most records of ended flows, however slow a client is: at 100,000 ends a second the window to resume
+/// is still 2.6 s.
 pub const MAX_ENDED: usize = 262_144;
+/// Records of ended flows that stay besides an eighth of the live ones once every client has them: 136
+/// ends a second for a minute. More would make a table that churns cost twice its memory.
+const FEW_ENDED: usize = 8192;
 /// Most keys that a pass remembers as ended though the table never knew them.
 pub const MAX_TOMBSTONES: usize = 262_144;
 /// How long an ended flow is remembered for clients that come back.
@@ -79,6 +89,8 @@ impl Default for Limits {
 pub struct Stats {
     /// Live flows.
     pub flows: usize,
+    /// Live flows last known as assured.
+    pub assured: usize,
     /// Records of ended flows.
     pub ended: usize,
     /// Whether flows were left out because of the limit.
@@ -91,17 +103,11 @@ pub struct FlowTable {
     limits: Limits,
     head: u64,
     next_id: u64,
-    hot: Vec<Hot>,
-    cold: Vec<Cold>,
+    store: Store,
     list: ChangeList,
-    /// Slots by key: the live flow, or else the latest ended one.
-    index: HashTable<u32>,
-    hasher: RandomState,
-    /// Empty slots.
-    free: Vec<u32>,
-    /// Ended records, oldest first.
-    ended: VecDeque<u32>,
     live: usize,
+    /// Live flows last known as assured.
+    assured: usize,
     truncated: bool,
     pass: Pass,
     /// Number of the last whole pass that was done.
@@ -141,14 +147,10 @@ impl FlowTable {
             limits,
             head: 0,
             next_id: 1,
-            hot: Vec::new(),
-            cold: Vec::new(),
+            store: Store::default(),
             list: ChangeList::default(),
-            index: HashTable::new(),
-            hasher: RandomState::default(),
-            free: Vec::new(),
-            ended: VecDeque::new(),
             live: 0,
+            assured: 0,
             truncated: false,
             pass: Pass::default(),
             whole: 0,
@@ -192,13 +194,13 @@ impl FlowTable {
     /// What the table knows about itself.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { flows: self.live, ended: self.ended.len(), truncated: self.truncated }
+        let (flows, ended) = (self.live, self.store.ends.len());
+        Stats { flows, assured: self.assured, ended, truncated: self.truncated }
     }
 
     /// All live flows, in no order.
     pub fn flows(&self) -> impl Iterator<Item = FlowRow> + '_ {
-        let slots = self.hot.iter().zip(&self.cold);
-        slots.filter(|(hot, _)| hot.has(LIVE)).map(|(hot, cold)| Slot { hot, cold }.row())
+        self.store.live().map(|(_, slot)| slot.row())
     }
 
     /// Notes that nothing will be read for a while: cursors opened from here on are synced when the next
@@ -213,32 +215,11 @@ impl FlowTable {
         *self = Self { next_id: self.next_id, ..Self::new(epoch, self.limits) };
     }
 
-    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
-    fn hot(&mut self, slot: u32) -> &mut Hot {
-        &mut self.hot[slot as usize]
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
-    fn cold(&mut self, slot: u32) -> &mut Cold {
-        &mut self.cold[slot as usize]
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "numbers of slots come from this table, which never shrinks")]
-    fn slot(&self, slot: u32) -> Slot<'_> {
-        Slot { hot: &self.hot[slot as usize], cold: &self.cold[slot as usize] }
-    }
-
     /// The next change number, with the flow moved to the tail of the list.
     fn change(&mut self, slot: u32) -> u64 {
         self.head += 1;
         self.list.push_tail(slot);
         self.head
-    }
-
-    fn find(&self, key: &Key) -> Option<u32> {
-        use std::hash::BuildHasher;
-        let hash = self.hasher.hash_one(key);
-        self.index.find(hash, |&slot| self.slot(slot).hot.key == *key).copied()
     }
 }
 

@@ -153,7 +153,7 @@ impl FlowTable {
     /// A marker before the first change after `s`.
     fn mark_after(&mut self, s: u64) -> Marker {
         let mut node = self.list.newest();
-        while let Some(flow) = node.filter(|&flow| self.slot(flow).cold.changed() > s) {
+        while let Some(flow) = node.filter(|&flow| self.store.slot(flow).changed() > s) {
             node = self.list.before(flow);
         }
         self.list.mark(node)
@@ -251,12 +251,12 @@ impl FlowTable {
     }
 
     fn walk_slots(&self, cursor: &Cursor, mut next: u32, room: &mut Room, rows: &mut DeltaRows) -> Phase {
-        while (next as usize) < self.hot.len() {
+        while next < self.store.len() {
             if !room.step() {
                 return Phase::Snapshot { next };
             }
-            let slot = self.slot(next);
-            if slot.hot.has(LIVE) && slot.cold.created <= cursor.s && matches(&cursor.interest, slot) {
+            let slot = self.store.slot(next);
+            if slot.hot.has(LIVE) && slot.cold.created.get() <= cursor.s && matches(&cursor.interest, slot) {
                 let row = whole(&cursor.interest, slot);
                 room.take(weight(&row));
                 rows.new.push(row);
@@ -270,12 +270,12 @@ impl FlowTable {
         let mut last = None;
         let mut node = self.list.after(cursor.marker);
         while let Some(flow) = node.filter(|_| room.step()) {
-            let slot = self.slot(flow);
-            let news = slot.cold.ended().is_none_or(|ended| ended.seq > cursor.floor);
+            let slot = self.store.slot(flow);
+            let news = slot.end.is_none_or(|end| end.seq > cursor.floor);
             if news && matches(&cursor.interest, slot) {
                 room.take(push_changes(&cursor.interest, cursor.s, slot, rows));
             }
-            cursor.reached = slot.cold.changed();
+            cursor.reached = slot.changed();
             last = Some(flow);
             node = self.list.next(flow);
         }
@@ -286,20 +286,19 @@ impl FlowTable {
 }
 
 fn matches(interest: &Interest, slot: Slot<'_>) -> bool {
-    interest.filter.is_empty()
-        || interest.filter.matches(slot.hot.key.zone(), &slot.hot.key.tuple(), &slot.reply().tuple())
+    interest.filter.is_empty() || interest.filter.matches(slot.zone(), &slot.orig(), &slot.reply())
 }
 
 /// Appends what of a flow changed after `s`; returns about how many bytes that is.
 fn push_changes(interest: &Interest, s: u64, slot: Slot<'_>, rows: &mut DeltaRows) -> usize {
-    let Slot { hot, cold } = slot;
-    let unknown = cold.created > s;
+    let Slot { hot, cold, .. } = slot;
+    let unknown = cold.created.get() > s;
     if hot.has(ENDED) {
-        let Some(ended) = cold.ended() else { return 0 };
+        let Some(end) = slot.end else { return 0 };
         let traffic = if interest.traffic { slot.traffic() } else { TrafficRow::default() };
         let short = unknown.then(|| Box::new(whole(interest, slot)));
         let bytes = 120 + short.as_deref().map_or(0, weight);
-        let (id, at, reason, stop) = (cold.id, ended.at, ended.reason, ended.stop);
+        let (id, at, reason, stop) = (slot.id(), end.at, end.reason, (end.stop != 0).then_some(end.stop));
         rows.ended.push(EndedRow { id, at, reason, stop, traffic, short });
         return bytes;
     }
@@ -310,16 +309,16 @@ fn push_changes(interest: &Interest, s: u64, slot: Slot<'_>, rows: &mut DeltaRow
         return bytes;
     }
     let mut bytes = 0;
-    if interest.state && cold.state_seq > s {
-        rows.state.push((cold.id, slot.state()));
+    if interest.state && cold.state_seq.get() > s {
+        rows.state.push((slot.id(), slot.state()));
         bytes += 32;
     }
-    if interest.traffic && cold.traffic_seq > s {
-        rows.traffic.push((cold.id, slot.traffic()));
+    if interest.traffic && cold.traffic_seq.get() > s {
+        rows.traffic.push((slot.id(), slot.traffic()));
         bytes += 80;
     }
-    if interest.meta && cold.meta_seq() > s {
-        rows.meta.push((cold.id, slot.meta()));
+    if interest.meta && slot.meta_seq() > s {
+        rows.meta.push((slot.id(), slot.meta()));
         bytes += 120;
     }
     bytes

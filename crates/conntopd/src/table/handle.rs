@@ -9,6 +9,7 @@ use conntop_proto::message::Coverage;
 use nfnetlink::ct::{CtMessage, FlowRef, Status};
 
 use super::key::Key;
+use super::narrow::U48;
 use super::slot::{COUNTERS, CT_ID, LIVE, Slot};
 use super::{FlowTable, ReadSpan};
 
@@ -44,8 +45,12 @@ impl FlowTable {
             Coverage::Assured => Bits::ASSURED,
         };
         let missed = |slot: &Slot<'_>| slot.hot.stamp != self.stamp && Bits(slot.hot.status).has(bits);
-        let live = self.live_slots();
-        live.filter(|(_, slot)| missed(slot)).map(|(n, slot)| handle(n, slot)).take(max).collect()
+        self.store
+            .live()
+            .filter(|(_, slot)| missed(slot))
+            .map(|(n, slot)| handle(n, slot))
+            .take(max)
+            .collect()
     }
 
     /// Handles of those of these flows that live; `ids` are sorted, and so is the result. One look at
@@ -66,7 +71,7 @@ impl FlowTable {
             sieve.get(place(id) / 64).is_some_and(|word| word >> (place(id) % 64) & 1 == 1)
                 && ids.binary_search(&id).is_ok()
         };
-        let live = self.live_slots().filter(|(_, slot)| wanted(slot.cold.id));
+        let live = self.store.live().filter(|(_, slot)| wanted(slot.id()));
         let mut found: Vec<_> = live.map(|(n, slot)| handle(n, slot)).collect();
         found.sort_unstable_by_key(|handle| handle.id);
         found
@@ -77,15 +82,15 @@ impl FlowTable {
     pub fn request(&self, handle: Handle) -> Option<FlowRef> {
         let slot = self.named(handle)?;
         let id = slot.hot.has(CT_ID).then_some(slot.hot.ct_id);
-        Some(FlowRef { orig: slot.hot.key.kernel_tuple(), zone: slot.hot.key.zone(), id })
+        Some(FlowRef { orig: slot.hot.orig.kernel_tuple(slot.wide), zone: slot.zone(), id })
     }
 
     /// Takes in that the kernel has no entry for a flow: it has ended, unless it may have begun after
     /// the answer.
     pub fn absent(&mut self, read: ReadSpan, handle: Handle) {
         let Some(slot) = self.named(handle) else { return };
-        if slot.cold.first_seen < read.from {
-            self.end(handle.slot, read.to, EndReason::Missing, None);
+        if slot.cold.first_seen.get() < read.from.0 {
+            self.end(handle.slot, read.to, EndReason::Missing, 0);
         }
     }
 
@@ -100,7 +105,7 @@ impl FlowTable {
         note_sample: bool,
     ) -> bool {
         let key = Key::new(&message.orig, message.orig_zone());
-        let ours = self.named(handle).is_some_and(|slot| slot.hot.key == key);
+        let ours = self.named(handle).is_some_and(|slot| key.is(slot.hot.orig, slot.wide));
         if !ours || message.has(Status::DYING) {
             return false;
         }
@@ -112,14 +117,14 @@ impl FlowTable {
         if !self.same_flow(slot, message) {
             let replaced = !self.is_buried(&key);
             if replaced {
-                self.end(slot, read.to, EndReason::Replaced, None);
+                self.end(slot, read.to, EndReason::Replaced, 0);
                 self.create(read, key, message, 0);
             }
             return replaced;
         }
         self.stamp(slot);
         let moved = self.merge(slot, read, message);
-        if note_sample && !moved && self.slot(slot).hot.has(COUNTERS) {
+        if note_sample && !moved && self.store.hot(slot).has(COUNTERS) {
             self.note_sample(slot, read.to);
         }
         moved
@@ -127,25 +132,18 @@ impl FlowTable {
 
     /// The time of a sample that found what was known.
     fn note_sample(&mut self, slot: u32, at: BootMillis) {
-        if self.slot(slot).cold.sampled < at {
-            let seq = self.change(slot);
-            let cold = self.cold(slot);
-            (cold.traffic_seq, cold.sampled) = (seq, at);
+        if self.store.cold(slot).sampled.get() < at.0 {
+            let seq = U48::new(self.change(slot));
+            let cold = self.store.cold_mut(slot);
+            (cold.traffic_seq, cold.sampled) = (seq, U48::new(at.0));
         }
     }
 
     fn named(&self, handle: Handle) -> Option<Slot<'_>> {
-        let n = handle.slot as usize;
-        let slot = Slot { hot: self.hot.get(n)?, cold: self.cold.get(n)? };
-        Some(slot).filter(|slot| slot.hot.has(LIVE) && slot.cold.id == handle.id)
-    }
-
-    fn live_slots(&self) -> impl Iterator<Item = (u32, Slot<'_>)> {
-        let slots = (0..).zip(self.hot.iter().zip(&self.cold));
-        slots.filter(|(_, (hot, _))| hot.has(LIVE)).map(|(n, (hot, cold))| (n, Slot { hot, cold }))
+        self.store.get(handle.slot).filter(|slot| slot.hot.has(LIVE) && slot.id() == handle.id)
     }
 }
 
 fn handle(slot: u32, at: Slot<'_>) -> Handle {
-    Handle { slot, id: at.cold.id }
+    Handle { slot, id: at.id() }
 }

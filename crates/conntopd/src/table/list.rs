@@ -4,12 +4,12 @@
 //! A flow that changes moves to the tail. A marker stands before everything that its cursor has not
 //! seen, so neither moves nor removals of flows concern the cursors.
 
-/// No node.
-pub(super) const NONE: u32 = u32::MAX;
 /// Set in the numbers of markers.
 const MARKER: u32 = 1 << 31;
 /// In `prev` of a node that is in no list.
 const LOOSE: u32 = u32::MAX - 1;
+
+use super::segments::{NONE, Segments};
 
 #[derive(Clone, Copy)]
 struct Link {
@@ -23,7 +23,7 @@ pub(super) struct Marker(u32);
 
 #[derive(Default)]
 pub(super) struct ChangeList {
-    flows: Vec<Link>,
+    flows: Segments<Link>,
     markers: Vec<Link>,
     free: Vec<u32>,
     ends: Option<(u32, u32)>,
@@ -35,18 +35,24 @@ impl ChangeList {
         self.flows.push(Link { prev: LOOSE, next: NONE });
     }
 
-    #[expect(clippy::indexing_slicing, reason = "numbers come from this list, which never shrinks")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "numbers of markers come from this list, which never shrinks"
+    )]
     fn link(&mut self, node: u32) -> &mut Link {
         if node & MARKER == 0 {
-            &mut self.flows[node as usize]
+            self.flows.at_mut(node)
         } else {
             &mut self.markers[(node & !MARKER) as usize]
         }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "numbers come from this list, which never shrinks")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "numbers of markers come from this list, which never shrinks"
+    )]
     fn get(&self, node: u32) -> Link {
-        if node & MARKER == 0 { self.flows[node as usize] } else { self.markers[(node & !MARKER) as usize] }
+        if node & MARKER == 0 { *self.flows.at(node) } else { self.markers[(node & !MARKER) as usize] }
     }
 
     fn unlink(&mut self, node: u32) {

@@ -4,15 +4,17 @@
 //! itself: what it missed is suspect (`handle`) until a GET tells. Entries of any pass are
 //! kept from reviving what ended meanwhile.
 
-use std::hash::BuildHasher;
-
 use conntop_proto::flow::{BootMillis, EndReason};
 use conntop_proto::message::{Coverage, Pass};
 
+use super::ended::End;
 use super::key::Key;
-use super::list::NONE;
+use super::segments::NONE;
 use super::slot::{ENDED, LIVE};
-use super::{ENDED_MILLIS, FlowTable, older};
+use super::{ENDED_MILLIS, FEW_ENDED, FlowTable, older};
+
+/// Room for tombstones that is kept from pass to pass: what a usual pass needs.
+const KEPT_TOMBSTONES: usize = 4096;
 
 /// A pass under way.
 pub(super) struct Running {
@@ -71,7 +73,8 @@ impl FlowTable {
         let Some(running) = self.running.take() else {
             return PassReport { dirty: true, ..PassReport::default() };
         };
-        self.tombstones = std::collections::HashSet::default();
+        self.tombstones.clear();
+        self.tombstones.shrink_to(KEPT_TOMBSTONES);
         self.pass.finished = Some(at);
         self.pass.dirty |= outcome != Outcome::Complete || running.overflow;
         let Pass { coverage, dirty, read, .. } = self.pass;
@@ -94,10 +97,10 @@ impl FlowTable {
         }
         self.truncated = running.refused > 0;
         if running.stamped < self.live {
-            for slot in 0..u32::try_from(self.hot.len()).unwrap_or(NONE) {
-                let hot = self.hot(slot);
+            for slot in 0..self.store.len() {
+                let hot = self.store.hot(slot);
                 if hot.has(LIVE) && hot.stamp != self.stamp {
-                    self.end(slot, at, EndReason::Missing, None);
+                    self.end(slot, at, EndReason::Missing, 0);
                     report.reaped += 1;
                 }
             }
@@ -115,12 +118,14 @@ impl FlowTable {
         }
     }
 
-    /// Forgets ended flows that are old enough and that every cursor has passed.
+    /// Forgets ended flows that are old enough, or too many beside the live ones, and that every cursor
+    /// has passed.
     pub fn expire(&mut self, at: BootMillis) {
         let passed = self.passed_by_all();
-        while let Some(&oldest) = self.ended.front() {
-            let Some(ended) = self.slot(oldest).cold.ended() else { break };
-            if !older(ended.at, at, ENDED_MILLIS) || ended.seq > passed {
+        let few = self.live / 8 + FEW_ENDED;
+        while let Some(oldest) = self.store.ends.oldest() {
+            let due = older(oldest.at, at, ENDED_MILLIS) || self.store.ends.len() > few;
+            if !due || oldest.seq > passed {
                 break;
             }
             self.forget_oldest();
@@ -128,27 +133,18 @@ impl FlowTable {
     }
 
     pub(super) fn forget_oldest(&mut self) {
-        let Some(slot) = self.ended.pop_front() else { return };
-        let record = self.slot(slot);
-        let key = record.hot.key;
-        self.horizon = self.horizon.max(record.cold.ended().map_or(0, |ended| ended.seq));
-        if self.is_tombstone(slot) {
+        let tombstone = self.store.ends.oldest().is_some_and(|end| self.is_tombstone(end.slot));
+        let Some((End { slot, seq, .. }, key)) = self.store.forget_oldest() else { return };
+        self.horizon = self.horizon.max(seq);
+        if tombstone {
             self.bury(key);
         }
-        if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(key), |&s| s == slot) {
-            entry.remove();
-        }
         self.list.remove(slot);
-        let hot = self.hot(slot);
-        hot.flags = 0;
-        let cold = self.cold(slot);
-        (cold.reply, cold.rare) = (None, None);
-        self.free.push(slot);
     }
 
     /// Whether this ended record says that the running pass read its key too early.
     pub(super) fn is_tombstone(&self, slot: u32) -> bool {
-        let hot = self.slot(slot).hot;
+        let hot = self.store.hot(slot);
         self.running.is_some() && hot.has(ENDED) && hot.stamp == self.stamp
     }
 

@@ -1,14 +1,15 @@
-//! What the table keeps of one flow, in two parts: what a dump compares, and the rest. Rare things
-//! (translated replies, resets, masters, helpers, labels, ends) are boxed.
+//! What the table keeps of one flow, in two parts: what a pass compares, and the rest. Rare things
+//! (resets, masters, helpers, labels, late marks) and ends lie aside.
 
 use conntop_proto::flow::{
-    BootMillis, Counters, EndReason, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status,
-    TrafficRow,
+    BootMillis, Counters, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status, TrafficRow,
 };
 use conntop_proto::tuple::Tuple;
 use nfnetlink::ct::{CtMessage, ProtoState};
 
-use super::key::Key;
+use super::ended::End;
+use super::key::{Packed, Wide};
+use super::narrow::U48;
 
 /// The slot holds a flow that is in the kernel's table.
 pub(super) const LIVE: u8 = 1;
@@ -22,42 +23,42 @@ pub(super) const BORN: u8 = 8;
 pub(super) const CT_ID: u8 = 16;
 /// `expires` is known.
 pub(super) const TIMEOUT: u8 = 32;
-/// There is a boxed reply.
-pub(super) const REPLY: u8 = 64;
-/// There are boxed labels or a helper.
-pub(super) const LABELLED: u8 = 128;
+/// There are labels or a helper.
+pub(super) const LABELLED: u8 = 64;
 
-/// What every dump entry is compared with.
+/// What every entry of a pass is compared with.
 pub(super) struct Hot {
-    pub(super) key: Key,
+    pub(super) orig: Packed,
+    pub(super) reply: Packed,
     /// The kernel's counters as last read: packets, bytes of the original direction, of the reply.
     pub(super) raw: [u64; 4],
-    /// Lower bound of when the entry expires, milliseconds.
-    pub(super) expires: u64,
     /// Microseconds of the wall clock, 0 when not known.
     pub(super) start: u64,
+    /// Lower bound of when the entry expires, milliseconds; of an ended record: its number among the
+    /// ends.
+    pub(super) expires: U48,
+    pub(super) state: State,
+    pub(super) flags: u8,
     pub(super) ct_id: u32,
     pub(super) status: u32,
     pub(super) mark: u32,
     /// The pass that last found the flow alive; of an ended record: the pass it is a tombstone for.
     pub(super) stamp: u32,
-    /// The slot that followed this one in the last dump: a guess that saves the hash.
+    /// The slot that followed this one in the last pass: a guess that saves the hash.
     pub(super) follower: u32,
-    pub(super) state: State,
-    pub(super) flags: u8,
+    /// Where the rare things are, or `NONE`; of an empty slot: the next empty one.
+    pub(super) rare: u32,
 }
 
 /// What is read only when something changed.
 pub(super) struct Cold {
-    pub(super) id: FlowId,
+    pub(super) id: U48,
     /// Change number of the birth, or of the moment when the identity became complete.
-    pub(super) created: u64,
-    pub(super) state_seq: u64,
-    pub(super) traffic_seq: u64,
-    pub(super) first_seen: BootMillis,
-    pub(super) sampled: BootMillis,
-    pub(super) reply: Option<Box<Key>>,
-    pub(super) rare: Option<Box<Rare>>,
+    pub(super) created: U48,
+    pub(super) state_seq: U48,
+    pub(super) traffic_seq: U48,
+    pub(super) first_seen: U48,
+    pub(super) sampled: U48,
 }
 
 #[derive(Default)]
@@ -68,18 +69,12 @@ pub(super) struct Rare {
     pub(super) master: Option<Tuple>,
     pub(super) helper: Option<Box<str>>,
     pub(super) labels: Option<u128>,
+    /// Of a change after the birth.
     pub(super) meta_seq: u64,
-    pub(super) ended: Option<Ended>,
 }
 
-/// How a flow ended.
-#[derive(Clone, Copy)]
-pub(super) struct Ended {
-    pub(super) seq: u64,
-    pub(super) at: BootMillis,
-    pub(super) reason: EndReason,
-    pub(super) stop: Option<u64>,
-}
+// Each byte here is a megabyte in a table of a million flows.
+const _: () = assert!(size_of::<Hot>() <= 104 && size_of::<Cold>() <= 36);
 
 impl Hot {
     pub(super) fn has(&self, flags: u8) -> bool {
@@ -87,36 +82,42 @@ impl Hot {
     }
 }
 
-impl Cold {
-    pub(super) fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
-    }
-
-    pub(super) fn meta_seq(&self) -> u64 {
-        self.rare.as_ref().map_or(0, |rare| rare.meta_seq)
-    }
-
-    pub(super) fn ended(&self) -> Option<Ended> {
-        self.rare.as_ref().and_then(|rare| rare.ended)
-    }
-
-    /// Number of the last change.
-    pub(super) fn changed(&self) -> u64 {
-        let ended = self.ended().map_or(0, |ended| ended.seq);
-        self.created.max(self.state_seq).max(self.traffic_seq).max(self.meta_seq()).max(ended)
-    }
-}
-
-/// A slot's two parts, for reading.
+/// A slot's parts, for reading.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
     pub(super) hot: &'a Hot,
     pub(super) cold: &'a Cold,
+    pub(super) rare: Option<&'a Rare>,
+    pub(super) end: Option<&'a End>,
+    pub(super) wide: &'a Wide,
 }
 
 impl Slot<'_> {
-    pub(super) fn reply(self) -> Key {
-        self.cold.reply.as_deref().copied().unwrap_or_else(|| self.hot.key.inverse())
+    pub(super) fn id(self) -> FlowId {
+        FlowId(self.cold.id.get())
+    }
+
+    pub(super) fn zone(self) -> u16 {
+        self.hot.orig.zone()
+    }
+
+    pub(super) fn orig(self) -> Tuple {
+        self.hot.orig.tuple(self.wide)
+    }
+
+    pub(super) fn reply(self) -> Tuple {
+        self.hot.reply.tuple(self.wide)
+    }
+
+    pub(super) fn meta_seq(self) -> u64 {
+        self.rare.map_or(0, |rare| rare.meta_seq)
+    }
+
+    /// Number of the last change.
+    pub(super) fn changed(self) -> u64 {
+        let Cold { created, state_seq, traffic_seq, .. } = self.cold;
+        let ended = self.end.map_or(0, |end| end.seq);
+        created.get().max(state_seq.get()).max(traffic_seq.get()).max(self.meta_seq()).max(ended)
     }
 
     pub(super) fn state(self) -> StateRow {
@@ -124,8 +125,7 @@ impl Slot<'_> {
     }
 
     pub(super) fn traffic(self) -> TrafficRow {
-        let rare = self.cold.rare.as_deref();
-        let base = rare.map_or([0; 4], |rare| rare.base);
+        let base = self.rare.map_or([0; 4], |rare| rare.base);
         let [p0, b0, p1, b1] = self.hot.raw;
         let [q0, c0, q1, c1] = base;
         let counters = |packets: u64, before: u64, bytes: u64, bytes_before: u64| {
@@ -137,34 +137,32 @@ impl Slot<'_> {
         TrafficRow {
             orig: counters(p0, q0, b0, c0),
             reply: counters(p1, q1, b1, c1),
-            resets: rare.map_or(0, |rare| rare.resets),
-            expires: self.hot.has(TIMEOUT | LIVE).then_some(BootMillis(self.hot.expires)),
-            sampled: self.cold.sampled,
+            resets: self.rare.map_or(0, |rare| rare.resets),
+            expires: self.hot.has(TIMEOUT | LIVE).then_some(BootMillis(self.hot.expires.get())),
+            sampled: BootMillis(self.cold.sampled.get()),
         }
     }
 
     pub(super) fn meta(self) -> MetaRow {
-        let rare = self.cold.rare.as_deref();
         MetaRow {
             mark: self.hot.mark,
-            labels: rare.and_then(|rare| rare.labels),
-            helper: rare.and_then(|rare| rare.helper.clone()),
+            labels: self.rare.and_then(|rare| rare.labels),
+            helper: self.rare.and_then(|rare| rare.helper.clone()),
         }
     }
 
     pub(super) fn identity(self) -> IdentityRow {
-        let reply = self.reply();
         IdentityRow {
-            id: self.cold.id,
-            zone: self.hot.key.zone(),
-            orig: self.hot.key.tuple(),
-            reply: reply.tuple(),
-            reply_zone: reply.zone(),
+            id: self.id(),
+            zone: self.zone(),
+            orig: self.orig(),
+            reply: self.reply(),
+            reply_zone: self.hot.reply.zone(),
             ct_id: self.hot.has(CT_ID).then_some(self.hot.ct_id),
             start: (self.hot.start != 0).then_some(self.hot.start),
-            first_seen: self.cold.first_seen,
+            first_seen: BootMillis(self.cold.first_seen.get()),
             born: self.hot.has(BORN),
-            master: self.cold.rare.as_ref().and_then(|rare| rare.master),
+            master: self.rare.and_then(|rare| rare.master),
         }
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 use conntop_proto::DEFAULT_PORT;
 use nfnetlink::netns::Netns;
 
+use crate::collector::{BudgetError, CpuBudget};
+
 /// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest interval: beyond it a client could not tell a quiet server from a dead one.
@@ -53,6 +55,10 @@ pub struct Settings {
     pub events: Events,
     /// Namespace to watch; `None` is the one that the daemon was started in.
     pub netns: Option<Netns>,
+    /// Share of a core for reading.
+    pub cpu_budget: CpuBudget,
+    /// Whether /proc/net/nf_conntrack may be read.
+    pub proc: Proc,
     /// Name shown to clients; `None` is the host's.
     pub name: Option<String>,
     /// Connections at once.
@@ -83,6 +89,15 @@ pub enum Events {
     /// New and ended flows are known at once.
     Listen,
     /// Passes only: cheaper for a router with very many short flows, which are then missed.
+    Off,
+}
+
+/// Whether to read the table as text from /proc.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proc {
+    /// Where it is permitted and cheaper.
+    IfCheaper,
+    /// Never.
     Off,
 }
 
@@ -133,6 +148,8 @@ enum Id {
     Interval,
     EventBuffer,
     NoEvents,
+    CpuBudget,
+    NoProc,
     NetNs,
     Name,
     MaxClients,
@@ -162,6 +179,10 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Bytes to queue events in, such as 64M (128K to 1G); about 1,280 are needed per event. Default: by the machine's memory";
     NoEvents "no-events" None, "",
         "Do not listen to events: saves about 2 us per new flow, misses flows that begin and end between two passes";
+    CpuBudget "cpu-budget" None, "PERCENT",
+        "Share of one core that reading the table may take on average (default 10, from 0.1 to 100). The first pass and repairs after a loss are not held back";
+    NoProc "no-proc" None, "",
+        "Never read /proc/net/nf_conntrack, which root may and which is cheaper than ctnetlink while the table is small";
     NetNs "netns" None, "NAME|PID",
         "Watch this network namespace: a name of ip-netns(8) or a process id. The daemon listens where it was started";
     Name "name" None, "NAME",
@@ -221,6 +242,8 @@ struct Given {
     interval: Option<Duration>,
     event_buffer: Option<u64>,
     no_events: bool,
+    cpu_budget: CpuBudget,
+    no_proc: bool,
     netns: Option<Netns>,
     name: Option<String>,
     max_clients: Option<usize>,
@@ -270,6 +293,11 @@ impl Given {
                     Some(size.ok_or_else(|| bad("expected a number of bytes from 128K to 1G, such as 16M"))?);
             }
             Id::NoEvents => self.no_events = true,
+            Id::CpuBudget => {
+                let budget = text.unwrap_or_default().parse();
+                self.cpu_budget = budget.map_err(|error: BudgetError| bad(&error.to_string()))?;
+            }
+            Id::NoProc => self.no_proc = true,
             Id::NetNs => {
                 let netns = text.and_then(netns);
                 self.netns =
@@ -311,6 +339,8 @@ impl Given {
             interval: self.interval.unwrap_or(DEFAULT_INTERVAL),
             event_buffer: self.event_buffer,
             events: if self.no_events { Events::Off } else { Events::Listen },
+            cpu_budget: self.cpu_budget,
+            proc: if self.no_proc { Proc::Off } else { Proc::IfCheaper },
             netns: self.netns,
             name: self.name,
             max_clients: self.max_clients.unwrap_or(DEFAULT_MAX_CLIENTS),

@@ -1,28 +1,35 @@
 //! The collector: reads the kernel into a [`FlowTable`](crate::table::FlowTable) and serves what
 //! changes in it to subscribers.
 //!
-//! Three threads: `ct-events` drains events by timer, `ct-requests` dumps, asks for statistics and
-//! addresses; both live in the namespace that is watched. `ct-table` owns the table, commands the
-//! other two and answers subscribers. They forward raw buffers; everything is bounded, and whoever
-//! is too fast waits.
+//! Three threads: `ct-events` drains events by timer, `ct-requests` reads sources ([`source`]), asks
+//! for statistics and addresses; both live in the namespace that is watched. `ct-table` owns the
+//! table, commands the other two and answers subscribers. They forward raw buffers; everything is
+//! bounded, and whoever is too fast waits.
+//!
+//! What is read next, and how fast, decides the [`picker`] within a budget of CPU time. It knows
+//! sources only by what they promise to cover and by what they [cost](cost).
 //!
 //! Without subscribers nothing is read and nothing is listened to; a minute after the last one the
 //! table is dropped and a new epoch begins.
 
+mod budget;
 mod by_hand;
 pub mod clock;
+mod cost;
 mod error;
 mod events;
 mod handle;
 mod host;
 mod hub;
-mod pacer;
+mod picker;
+mod pool;
+mod repair;
 mod report;
 mod requests;
 mod serve;
+mod source;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
@@ -32,18 +39,22 @@ pub use nfnetlink::netns::Netns;
 use nfnetlink::{Error, EventSocket, RequestSocket, Subscription};
 use tokio::sync::{mpsc, watch};
 
+pub use self::budget::{BudgetError, CpuBudget};
 pub use self::by_hand::Feeder;
 pub use self::error::CollectorError;
 use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
-use self::hub::{Hub, Wires};
+use self::hub::{Hub, Setup, Wires};
+use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
+use self::source::{DumpSource, GetSource, ProcSource, Source};
 use crate::table::{self, Limits};
 
-/// Reports under way: with [`BUFFERS`] the most that reading can be ahead of the table.
+/// Reports under way: with [`BUFFERS`] and [`events::BATCHES`] the most that reading can be ahead of
+/// the table.
 const REPORTS: usize = 16;
-/// Buffers of a dump, 32 KiB each: what the kernel gives in about 10 ms.
+/// Buffers of passes, 32 KiB each: what the kernel gives in about 10 ms.
 const BUFFERS: usize = 32;
 /// Bytes to ask for the event socket, at most and at least; the kernel gives twice as much.
 const EVENT_BUFFER: usize = 32 << 20;
@@ -65,6 +76,10 @@ pub struct CollectorConfig {
     pub event_buffer: Option<usize>,
     /// The network namespace to watch; when `None` that of the calling thread.
     pub netns: Option<Netns>,
+    /// Share of a core that reading may take, but for the first pass and repairs.
+    pub cpu_budget: CpuBudget,
+    /// Whether to read /proc/net/nf_conntrack where it is permitted and cheaper than ctnetlink.
+    pub proc: bool,
     /// Most flows to hold; beyond them the table is truncated, visibly.
     pub max_flows: usize,
 }
@@ -77,6 +92,8 @@ impl Default for CollectorConfig {
             events: true,
             event_buffer: None,
             netns: None,
+            cpu_budget: CpuBudget::default(),
+            proc: true,
             max_flows: table::MAX_FLOWS,
         }
     }
@@ -93,14 +110,12 @@ impl Collector {
     /// No permission, no connection tracking, no such namespace.
     pub fn spawn(config: CollectorConfig) -> Result<CollectorHandle, CollectorError> {
         let (reports, reported) = mpsc::channel(REPORTS);
-        let (pool, empty) = std_mpsc::channel();
-        for _ in 0..BUFFERS {
-            let _ = pool.send(vec![0; RequestSocket::CHUNK]);
-        }
+        let (pool, buffers) = Pool::new(BUFFERS, source::BUFFER);
+        let (batch_pool, batches) = Pool::new(events::BATCHES, 0);
         let (requests, commands) = std_mpsc::channel();
         let netns = config.netns.clone();
         let sender = reports.clone();
-        let (sysctls, host) = start("ct-requests", netns, move || {
+        let (sysctls, host, offers) = start("ct-requests", netns, move || {
             let mut socket = RequestSocket::open()?;
             // Whether it is permitted shows only in an answer.
             match socket.stats() {
@@ -108,15 +123,16 @@ impl Collector {
                 Err(error) => tracing::debug!(%error, "no numbers of the table"),
                 Ok(_) => {}
             }
-            let thread = Requests { commands, reports: sender, pool: empty, socket, spare: None };
+            let sources = sources(config.proc)?;
+            let offers = sources.iter().map(|source| source.offer()).collect();
+            let thread = Requests { commands, reports: sender, pool, socket, sources };
             let host = host::read().unwrap_or_default();
-            Ok(((Sysctls::read(), host), move || thread.run()))
+            Ok(((Sysctls::read(), host, offers), move || thread.run()))
         })?;
-        let hurry = Arc::new(AtomicBool::new(false));
         let events = config.events.then(|| -> Result<_, CollectorError> {
             let (events, commands) = std_mpsc::channel();
             let buffer = config.event_buffer.unwrap_or_else(event_buffer);
-            let thread = Events { commands, reports: reports.clone(), hurry: hurry.clone(), buffer };
+            let thread = Events { commands, reports: reports.clone(), pool: batch_pool, buffer };
             let granted = start("ct-events", config.netns.clone(), move || {
                 // Opened once to know, and closed again until somebody subscribes.
                 let granted = EventSocket::open(Subscription::NewDestroy, buffer)?.buffer_size();
@@ -132,12 +148,27 @@ impl Collector {
         let (hello, hello_seen) = watch::channel(hello(config.name, interval, epoch, kernel));
         let (calls, called) = mpsc::unbounded_channel();
         let requests = Some(requests);
-        let wires = Wires { reports: reported, calls: called, events, requests, pool, hurry, hello };
+        let wires = Wires { reports: reported, calls: called, events, requests, buffers, batches, hello };
         let limits = Limits { flows: config.max_flows, ..Limits::default() };
-        let found = Found { sysctls, host, granted };
-        start_hub(move || Hub::new(wires, interval, limits, epoch, found))?;
+        let setup = Setup { interval, budget: config.cpu_budget, limits, epoch };
+        let found = Found { sysctls, host, offers, granted };
+        start_hub(move || Hub::new(wires, setup, found))?;
         Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default() })
     }
+}
+
+/// What there is to read from, opened in the calling thread's namespace. To open /proc needs root;
+/// reading it later needs nothing.
+fn sources(proc: bool) -> nfnetlink::Result<Vec<Box<dyn Source>>> {
+    let mut sources: Vec<Box<dyn Source>> =
+        vec![Box::new(DumpSource::whole()?), Box::new(DumpSource::assured()?), Box::new(GetSource::open()?)];
+    if proc {
+        match ProcSource::open() {
+            Ok(source) => sources.push(Box::new(source)),
+            Err(error) => tracing::debug!(%error, "only ctnetlink is read"),
+        }
+    }
+    Ok(sources)
 }
 
 fn start_hub(hub: impl FnOnce() -> Hub + Send + 'static) -> Result<(), CollectorError> {
@@ -193,7 +224,7 @@ fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: KernelFac
         name: name.map_or_else(|| read("hostname"), |name| text::sanitize(&name).into_owned()),
         epoch,
         platform: format!("{} {} {}", read("ostype"), read("osrelease"), std::env::consts::ARCH),
-        features: Vec::new(),
+        features: vec!["focus".into()],
         codecs: if cfg!(feature = "zstd") { vec![Codec::Zstd] } else { Vec::new() },
         interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
         kernel,

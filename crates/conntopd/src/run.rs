@@ -12,7 +12,7 @@ use nfnetlink::netns::NetnsError;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::{self, Command, Events, Settings};
+use crate::args::{self, Command, Events, Proc, Settings};
 use crate::collector::{Collector, CollectorConfig, CollectorError};
 use crate::facts::{self, Weight};
 use crate::server::Server;
@@ -217,6 +217,8 @@ fn config(settings: &Settings) -> CollectorConfig {
         interval: settings.interval,
         events: settings.events == Events::Listen,
         event_buffer: settings.event_buffer.and_then(|bytes| bytes.try_into().ok()),
+        cpu_budget: settings.cpu_budget,
+        proc: settings.proc == Proc::IfCheaper,
         netns: settings.netns.clone(),
         ..CollectorConfig::default()
     }

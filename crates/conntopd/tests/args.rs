@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conntopd::args::{self, Command, Events, Need, OPTIONS, Settings};
+use conntopd::args::{self, Command, Events, Need, OPTIONS, Proc, Settings};
+use conntopd::collector::CpuBudget;
 use nfnetlink::netns::Netns;
 
 fn settings(line: &str) -> Settings {
@@ -54,6 +55,12 @@ fn the_other_options() {
     assert_eq!((all.event_buffer, all.netns), (Some(16 << 20), Some(Netns::Name("lab".into()))));
     assert_eq!((all.name, all.unix), (Some("r1".into()), Some(PathBuf::from("/x"))));
 
+    assert_eq!((none.cpu_budget, none.proc), (CpuBudget::default(), Proc::IfCheaper));
+    assert_eq!(settings("--cpu-budget 10").cpu_budget, CpuBudget::default());
+    assert_eq!(settings("--cpu-budget 10.0%").cpu_budget, CpuBudget::default());
+    assert!(settings("--cpu-budget 0.1").cpu_budget < settings("--cpu-budget 100").cpu_budget);
+    assert_eq!(settings("--no-proc").proc, Proc::Off);
+
     for (text, millis) in [("2s", 2000), ("1.5s", 1500), ("2", 2000), ("0.25", 250), ("1m", 60_000)] {
         assert_eq!(settings(&format!("-i {text}")).interval, Duration::from_millis(millis), "{text}");
     }
@@ -84,6 +91,13 @@ fn mistakes_are_named() {
         ("--event-buffer 1K", "--event-buffer \"1K\": expected a number of bytes from 128K to 1G"),
         ("--event-buffer 99999999999999999999M", "--event-buffer"),
         ("--event-buffer 18014398509481984M", "--event-buffer"),
+        ("--cpu-budget 0", "--cpu-budget \"0\": expected a percentage of one core from 0.1 to 100"),
+        ("--cpu-budget 100.1", "--cpu-budget"),
+        ("--cpu-budget 1.25", "--cpu-budget"),
+        ("--cpu-budget +5", "--cpu-budget"),
+        ("--cpu-budget .5", "--cpu-budget"),
+        ("--cpu-budget 5.", "--cpu-budget"),
+        ("--cpu-budget ten", "--cpu-budget"),
         ("--netns ..", "--netns \"..\": expected a name shown by `ip netns` or a process id"),
         ("--netns a/b", "--netns"),
         ("--netns 0", "--netns"),

@@ -1,14 +1,14 @@
 //! A collector whose table is fed by hand instead of by a kernel: for tests of everything behind it.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
 use conntop_proto::message::{Host, KernelFacts};
 use tokio::sync::{mpsc, watch};
 
+use super::budget::CpuBudget;
 use super::handle::Call;
-use super::hub::{Hub, Wires};
+use super::hub::{Hub, Setup, Wires};
 use super::report::{Found, Report, Sysctls};
 use super::{CollectorError, CollectorHandle, clock, hello, start_hub};
 use crate::table::{FlowTable, Limits};
@@ -55,23 +55,23 @@ impl CollectorHandle {
     pub fn by_hand(host: Host) -> Result<(Self, Feeder), CollectorError> {
         let (reports, reported) = mpsc::channel(1);
         let (calls, called) = mpsc::unbounded_channel();
-        let (pool, _) = std_mpsc::channel();
+        let (buffers, _) = std_mpsc::sync_channel(1);
         let interval = Duration::from_secs(1);
         let epoch = clock::both().wall_ms;
         let kernel = KernelFacts::default();
         let (say_hello, hello) = watch::channel(hello(Some("by hand".into()), interval, epoch, kernel));
-        let hurry = Arc::new(AtomicBool::new(false));
         let wires = Wires {
             reports: reported,
             calls: called,
             events: None,
             requests: None,
-            pool,
-            hurry,
+            batches: buffers.clone(),
+            buffers,
             hello: say_hello,
         };
-        let found = Found { sysctls: Sysctls::default(), host, granted: None };
-        start_hub(move || Hub::new(wires, interval, Limits::default(), epoch, found))?;
+        let found = Found { sysctls: Sysctls::default(), host, offers: Vec::new(), granted: None };
+        let setup = Setup { interval, budget: CpuBudget::default(), limits: Limits::default(), epoch };
+        start_hub(move || Hub::new(wires, setup, found))?;
         let feeder = Feeder { calls: calls.clone(), _reports: reports };
         Ok((Self { calls, hello, ids: Arc::default() }, feeder))
     }

@@ -1,37 +1,49 @@
 //! The thread `ct-events`: drains the event socket by timer.
+//!
+//! It pauses so that a drain finds some dozens of events, which costs a third of being woken for
+//! each. When the table's thread waits for the events before some moment it asks, and is answered
+//! within [`SHORTEST`].
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use conntop_proto::flow::BootMillis;
 use nfnetlink::{EventSocket, Subscription};
 use tokio::sync::mpsc::Sender;
 
 use super::clock;
+use super::pool::Pool;
 use super::report::{EventBatch, Listen, Report};
 use crate::table::ReadSpan;
 
-/// Events taken at once: about a megabyte.
-const BATCH: usize = 4096;
+/// Events taken at once: about 256 KiB.
+const BATCH: usize = 1024;
+/// Batches under way at most.
+pub(super) const BATCHES: usize = 4;
 /// Pause after a busy drain. Shorter ones cost a call for every few events.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// Pause when nothing happens: how late the end of a flow may be seen.
 const LONGEST: Duration = Duration::from_millis(100);
+/// A drain that finds more events than this is followed by a shorter pause, one that finds fewer
+/// than the other by a longer one.
+const MANY: usize = 256;
+const FEW: usize = 64;
+/// Bytes of the socket's buffer that let a hundred milliseconds of a storm wait. A smaller buffer is
+/// drained more often.
+const ROOMY: usize = 16 << 20;
 
 /// The thread's end of its channels.
 pub(super) struct Events {
     pub(super) commands: Receiver<Listen>,
     pub(super) reports: Sender<Report>,
-    /// A pass runs: its entries wait for the events before them.
-    pub(super) hurry: Arc<AtomicBool>,
+    pub(super) pool: Pool,
     /// Bytes of buffer to ask for.
     pub(super) buffer: usize,
 }
 
 impl Events {
     /// Until the hub is gone.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         while let Ok(command) = self.commands.recv() {
             if command == Listen::Start && !self.listen() {
                 return;
@@ -40,7 +52,7 @@ impl Events {
     }
 
     /// Whether the hub is still there.
-    fn listen(&self) -> bool {
+    fn listen(&mut self) -> bool {
         match EventSocket::open(Subscription::NewDestroy, self.buffer) {
             Ok(socket) => {
                 let buffer = u64::try_from(socket.buffer_size()).unwrap_or(u64::MAX);
@@ -50,42 +62,73 @@ impl Events {
         }
     }
 
-    fn drain(&self, mut socket: EventSocket) -> bool {
+    fn drain(&mut self, mut socket: EventSocket) -> bool {
+        let longest = longest(socket.buffer_size());
         let mut empty_at = clock::now();
         let mut drops = socket.drops().ok();
         let mut pause = SHORTEST;
+        let mut asked: Option<BootMillis> = None;
         loop {
-            let begun = clock::now();
-            let mut bytes = Vec::new();
+            let begun = (clock::now(), Instant::now());
+            let Some(mut bytes) = self.pool.take() else { return false };
+            bytes.clear();
             let drained = match socket.drain(BATCH, &mut bytes) {
                 Ok(drained) => drained,
                 Err(error) => return self.tell(Report::NotListening(error)),
             };
             let span = ReadSpan { from: empty_at, to: clock::now() };
-            let now = socket.drops().ok();
+            // What is dropped leaves a full queue behind, so an empty one needs no question.
+            let now = if drained.events > 0 { socket.drops().ok() } else { drops };
             let lost = (drained.overrun || now > drops).then_some(now.map(u64::from));
             drops = now;
-            let hurry = self.hurry.load(Ordering::Relaxed);
-            if !bytes.is_empty() || lost.is_some() || hurry {
-                let drained = drained.empty.then_some(begun);
+            let answers = drained.empty && asked.is_some_and(|at| begun.0 > at);
+            if bytes.is_empty() && lost.is_none() && !answers {
+                self.pool.put_back(bytes);
+            } else {
+                let drained = drained.empty.then_some(begun.0);
                 if !self.tell(Report::Events(EventBatch { bytes, span, lost, drained })) {
                     return false;
                 }
             }
+            if answers {
+                asked = None;
+            }
             if drained.empty {
-                empty_at = begun;
+                empty_at = begun.0;
             }
             pause = match drained.events {
-                _ if hurry => SHORTEST,
-                0 => (pause * 2).min(LONGEST),
-                1..=64 => pause,
-                _ => SHORTEST,
+                MANY.. => (pause / 2).max(SHORTEST),
+                FEW.. => pause,
+                _ => (pause * 2).min(longest),
             };
-            let wait = if drained.empty { pause } else { Duration::ZERO };
-            match self.commands.recv_timeout(wait) {
-                Ok(Listen::Stop) => return true,
-                Err(RecvTimeoutError::Disconnected) => return false,
-                Ok(Listen::Start) | Err(RecvTimeoutError::Timeout) => {}
+            let pause = match asked {
+                _ if !drained.empty => Duration::ZERO,
+                Some(_) => SHORTEST,
+                None => pause,
+            };
+            match self.wait(begun.1, pause, &mut asked) {
+                Wait::Drain => {}
+                Wait::Stop => return true,
+                Wait::Gone => return false,
+            }
+        }
+    }
+
+    /// Waits until the next drain, or less long if one is asked for.
+    fn wait(&self, begun: Instant, pause: Duration, asked: &mut Option<BootMillis>) -> Wait {
+        let mut until = begun + pause;
+        loop {
+            match self.commands.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Listen::Drain(at)) => {
+                    *asked = Some(at);
+                    // Of this millisecond some events may still come.
+                    let past = Instant::now() + Duration::from_millis(1);
+                    until = until.min(past.max(begun + SHORTEST));
+                }
+                Ok(Listen::Start) => {}
+                Ok(Listen::Stop) => return Wait::Stop,
+                Err(RecvTimeoutError::Timeout) => return Wait::Drain,
+                Err(RecvTimeoutError::Disconnected) => return Wait::Gone,
             }
         }
     }
@@ -93,4 +136,16 @@ impl Events {
     fn tell(&self, report: Report) -> bool {
         self.reports.blocking_send(report).is_ok()
     }
+}
+
+enum Wait {
+    Drain,
+    Stop,
+    Gone,
+}
+
+/// Longest pause with a buffer of so many bytes.
+fn longest(buffer: usize) -> Duration {
+    let part = u32::try_from(ROOMY / buffer.max(1)).unwrap_or(u32::MAX).max(1);
+    (LONGEST / part).max(SHORTEST * 4)
 }

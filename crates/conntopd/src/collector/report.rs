@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Host, KernelFacts};
+use nfnetlink::ct::FlowRef;
 
+use super::source::{Offer, Part};
 use crate::table::{Outcome, ReadSpan};
 
 /// From `ct-events` and `ct-requests` to `ct-table`.
@@ -15,10 +17,12 @@ pub(super) enum Report {
     NotListening(nfnetlink::Error),
     /// Events, raw.
     Events(EventBatch),
-    /// A part of a dump, raw.
+    /// A part of a pass, or answers for single flows, raw.
     Entries(Entries),
-    /// The dump ended.
-    DumpDone(DumpDone),
+    /// A slice of a pass was read.
+    Slice(Slice),
+    /// All flows of [`Ask::Flows`] were asked for.
+    Flows(Flows),
     /// Numbers of the kernel's table.
     Numbers(Numbers),
     /// The machine's addresses.
@@ -37,15 +41,21 @@ pub(super) struct EventBatch {
 pub(super) struct Entries {
     /// A buffer of the pool.
     pub(super) buffer: Vec<u8>,
-    pub(super) len: usize,
-    pub(super) span: ReadSpan,
+    pub(super) part: Part,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct DumpDone {
+pub(super) struct Slice {
     pub(super) at: BootMillis,
-    pub(super) outcome: Outcome,
     /// CPU time of the reading thread.
+    pub(super) cost: Duration,
+    /// How the pass ended, if it did.
+    pub(super) end: Option<Outcome>,
+}
+
+pub(super) struct Flows {
+    /// For the next question.
+    pub(super) flows: Vec<FlowRef>,
     pub(super) cost: Duration,
 }
 
@@ -99,6 +109,8 @@ impl Sysctls {
 pub(super) struct Found {
     pub(super) sysctls: Sysctls,
     pub(super) host: Host,
+    /// What there is to read from.
+    pub(super) offers: Vec<Offer>,
     /// Bytes of the event socket's buffer.
     pub(super) granted: Option<u64>,
 }
@@ -108,13 +120,21 @@ pub(super) struct Found {
 pub(super) enum Listen {
     Start,
     Stop,
+    /// Tell when everything up to this moment has been received.
+    Drain(BootMillis),
 }
 
 /// From `ct-table` to `ct-requests`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Ask {
-    /// Dump the table.
-    Pass,
+    /// Begin a pass with this source, and read for so long.
+    Begin { source: usize, slice: Duration },
+    /// Read on for so long.
+    More { slice: Duration },
+    /// Leave the pass.
+    Abandon,
+    /// Ask this source for single flows.
+    Flows { source: usize, flows: Vec<FlowRef> },
     /// Read the table's numbers.
     Numbers,
     /// Read the machine's addresses.

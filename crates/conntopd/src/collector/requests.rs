@@ -1,90 +1,143 @@
-//! The thread `ct-requests`: dumps, numbers, addresses.
+//! The thread `ct-requests`: reads sources in slices, numbers, addresses. Between two slices of a
+//! pass it serves whatever else was asked.
 
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use nfnetlink::RequestSocket;
-use nfnetlink::ct::DumpFilter;
+use nfnetlink::ct::FlowRef;
 use tokio::sync::mpsc::Sender;
 
-use super::report::{Ask, DumpDone, Entries, Numbers, Report, Sysctls};
+use super::pool::Pool;
+use super::report::{Ask, Entries, Flows, Numbers, Report, Slice, Sysctls};
+use super::source::Source;
 use super::{clock, host};
-use crate::table::{Outcome, ReadSpan};
+use crate::table::Outcome;
 
 /// The thread's end of its channels.
 pub(super) struct Requests {
     pub(super) commands: Receiver<Ask>,
     pub(super) reports: Sender<Report>,
-    /// Empty buffers. When there is none the table is behind, and the dump waits.
-    pub(super) pool: Receiver<Vec<u8>>,
+    pub(super) pool: Pool,
+    /// For numbers.
     pub(super) socket: RequestSocket,
-    /// The buffer that the end of a dump left unused.
-    pub(super) spare: Option<Vec<u8>>,
+    pub(super) sources: Vec<Box<dyn Source>>,
+}
+
+/// The hub is gone.
+struct Gone;
+
+/// A slice to be read.
+struct Slicing {
+    /// It is the first one.
+    begin: bool,
+    most: Duration,
 }
 
 impl Requests {
     /// Until the hub is gone.
     pub(super) fn run(mut self) {
+        let mut reading = None;
         while let Ok(ask) = self.commands.recv() {
-            let report = match ask {
-                Ask::Pass => {
-                    let before = clock::thread_cpu();
-                    let Some(outcome) = self.pass() else { return };
-                    let cost = clock::thread_cpu().saturating_sub(before);
-                    Report::DumpDone(DumpDone { at: clock::now(), outcome, cost })
+            let done = match ask {
+                Ask::Begin { source, slice } => {
+                    reading = Some(source);
+                    self.slice(&mut reading, Slicing { begin: true, most: slice })
                 }
-                Ask::Numbers => Report::Numbers(self.numbers()),
+                Ask::More { slice } => self.slice(&mut reading, Slicing { begin: false, most: slice }),
+                Ask::Abandon => {
+                    if let Some(source) = reading.take().and_then(|source| self.sources.get_mut(source)) {
+                        source.abandon();
+                    }
+                    Ok(())
+                }
+                Ask::Flows { source, flows } => self.flows(source, flows),
+                Ask::Numbers => {
+                    let numbers = self.numbers();
+                    self.tell(Report::Numbers(numbers))
+                }
                 Ask::Host => match host::read() {
-                    Ok(host) => Report::Host(host),
+                    Ok(host) => self.tell(Report::Host(host)),
                     Err(error) => {
                         tracing::debug!(%error, "own addresses are not known");
-                        continue;
+                        Ok(())
                     }
                 },
             };
-            if self.reports.blocking_send(report).is_err() {
+            if done.is_err() {
                 return;
             }
         }
     }
 
-    /// `None` when the hub is gone.
-    fn pass(&mut self) -> Option<Outcome> {
-        // What a call returns was put together by the kernel in the call before it.
-        let mut before = clock::now();
-        let mut dump = match self.socket.dump(&DumpFilter::default()) {
-            Ok(dump) => dump,
-            Err(error) => {
+    fn tell(&self, report: Report) -> Result<(), Gone> {
+        self.reports.blocking_send(report).map_err(|_| Gone)
+    }
+
+    /// Reads for so long, or to the end, whichever comes first.
+    fn slice(&mut self, reading: &mut Option<usize>, ask: Slicing) -> Result<(), Gone> {
+        let before = clock::thread_cpu();
+        let spent = || clock::thread_cpu().saturating_sub(before);
+        let Some(source) = reading.and_then(|source| self.sources.get_mut(source)) else {
+            return Ok(());
+        };
+        let begun = if ask.begin { source.begin(&[]) } else { Ok(()) };
+        let end = loop {
+            if let Err(error) = &begun {
                 tracing::warn!(%error, "a pass over the table failed");
-                return Some(Outcome::Failed);
+                break Some(Outcome::Failed);
+            }
+            let mut buffer = self.pool.take().ok_or(Gone)?;
+            match source.read(&mut buffer) {
+                Ok(Some(part)) => {
+                    let entries = Report::Entries(Entries { buffer, part });
+                    self.reports.blocking_send(entries).map_err(|_| Gone)?;
+                }
+                ended => {
+                    self.pool.put_back(buffer);
+                    break Some(match ended {
+                        Err(error) => {
+                            tracing::warn!(%error, "a pass over the table failed");
+                            Outcome::Failed
+                        }
+                        Ok(_) if source.interrupted() => Outcome::Interrupted,
+                        Ok(_) => Outcome::Complete,
+                    });
+                }
+            }
+            if spent() >= ask.most {
+                break None;
             }
         };
-        loop {
-            let mut buffer = match self.spare.take() {
-                Some(buffer) => buffer,
-                None => self.pool.recv().ok()?,
-            };
-            let called = clock::now();
-            let chunk = dump.next_chunk(&mut buffer).map(|chunk| chunk.map(<[u8]>::len));
-            let ended = match chunk {
-                Ok(Some(len)) => Err(len),
-                Ok(None) if dump.interrupted() => Ok(Outcome::Interrupted),
-                Ok(None) => Ok(Outcome::Complete),
-                Err(error) => {
-                    tracing::warn!(%error, "a pass over the table failed");
-                    Ok(Outcome::Failed)
-                }
-            };
-            let len = match ended {
-                Err(len) => len,
-                Ok(outcome) => {
-                    self.spare = Some(buffer);
-                    return Some(outcome);
-                }
-            };
-            let span = ReadSpan { from: before, to: clock::now() };
-            before = called;
-            self.reports.blocking_send(Report::Entries(Entries { buffer, len, span })).ok()?;
+        if end.is_some() {
+            *reading = None;
         }
+        self.tell(Report::Slice(Slice { at: clock::now(), cost: spent(), end }))
+    }
+
+    fn flows(&mut self, source: usize, flows: Vec<FlowRef>) -> Result<(), Gone> {
+        let before = clock::thread_cpu();
+        if let Some(source) = self.sources.get_mut(source) {
+            let mut reading = source.begin(&flows).map(|()| true);
+            while let Ok(true) = reading {
+                let mut buffer = self.pool.take().ok_or(Gone)?;
+                match source.read(&mut buffer) {
+                    Ok(Some(part)) => {
+                        let entries = Report::Entries(Entries { buffer, part });
+                        self.reports.blocking_send(entries).map_err(|_| Gone)?;
+                    }
+                    ended => {
+                        self.pool.put_back(buffer);
+                        reading = ended.map(|_| false);
+                    }
+                }
+            }
+            if let Err(error) = reading {
+                tracing::debug!(%error, "single flows could not be asked for");
+            }
+        }
+        let cost = clock::thread_cpu().saturating_sub(before);
+        self.tell(Report::Flows(Flows { flows, cost }))
     }
 
     fn numbers(&mut self) -> Numbers {

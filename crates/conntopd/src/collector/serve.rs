@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use conntop_proto::columns::Ids;
 use conntop_proto::delta::{DeltaHeader, DeltaRows};
 use conntop_proto::message::{Host, Lost, Reset, ResetReason, ServerMessage, Synced, TableStats};
 use tokio::sync::{mpsc, watch};
@@ -128,6 +129,12 @@ impl Desk {
             // The hub's own business.
             Call::Edit(_) | Call::Inspect(_) => {}
         }
+    }
+
+    /// What a subscriber looks at: nothing while it takes nothing.
+    pub(super) fn focus(&self, id: u64) -> Option<Ids> {
+        let wish = self.subs.get(&id)?.wish.borrow();
+        Some(if wish.paused { Ids::default() } else { wish.focus.clone() })
     }
 
     fn open(&mut self, opened: Opened, table: &mut FlowTable) {

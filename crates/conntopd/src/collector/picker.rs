@@ -1,0 +1,260 @@
+//! Which way to read next, and when. Pure: time and the state of the table are arguments.
+//!
+//! In this order:
+//! 1. The first pass after waking and repairs: a whole pass, at once and without rests.
+//! 2. Nothing while what was read is not paid for ([`Account`]).
+//! 3. A whole pass when one is due: it alone finds flows that nobody told of, and the end of those.
+//!    Every [`WHOLE_EVERY`] when nothing is amiss; at the next tick when the last pass over the known
+//!    flows saw others; rarer while most flows are not assured (a flood), but within bounds.
+//! 4. Otherwise what keeps the counters fresh for the least: the assured flows in a flood, else the
+//!    known ones if that is cheaper than a whole pass, else a whole pass.
+//!
+//! A pass that costs more than [`BURST`] is read in slices with rests between them, so that the
+//! share of a core stays near the budget at any time; it begins as soon as it is paid for, the
+//! others at ticks.
+
+use std::time::Duration;
+
+use conntop_proto::message::Coverage;
+use tokio::time::Instant;
+
+use super::budget::{Account, CpuBudget};
+use super::cost::Size;
+use super::repair::Repair;
+use super::source::{Offer, Reach};
+
+/// CPU time that may be used in one go: nobody on a router notices it.
+pub(super) const BURST: Duration = Duration::from_millis(50);
+/// CPU time of a slice of a longer pass.
+pub(super) const SLICE: Duration = Duration::from_millis(5);
+/// Most time between whole passes while other ones keep the counters fresh.
+const WHOLE_EVERY: Duration = Duration::from_secs(30);
+/// In a flood whole passes get this part of the budget.
+const WHOLE_SHARE: u32 = 3;
+/// And are this far apart at most, if the budget allows it at all.
+const WHOLE_MOST: Duration = Duration::from_secs(120);
+/// The known flows are read alone if that costs less than this part of a whole pass.
+const CHEAPER: f64 = 0.9;
+/// The assured flows are read alone if that costs less than this part of a whole pass.
+const FLOOD: f64 = 0.4;
+/// Unknown flows that are not worth a whole pass at once: flows that began just now.
+const FEW_UNKNOWN: u64 = 4;
+/// But they are after this time.
+const FEW_UNKNOWN_AFTER: Duration = Duration::from_secs(5);
+/// How long only whole passes are believed after reading the known flows alone missed some twice.
+const DISTRUST: Duration = Duration::from_secs(10);
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Number of the source.
+    pub(super) source: usize,
+    pub(super) coverage: Coverage,
+    pub(super) pace: Pace,
+}
+
+/// How fast to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Without rests.
+    AtOnce,
+    /// With rests after slices of this CPU time.
+    Slices(Duration),
+}
+
+impl Pace {
+    /// CPU time after which the reader asks what to do.
+    pub(super) fn slice(self) -> Duration {
+        match self {
+            Self::AtOnce => BURST,
+            Self::Slices(slice) => slice,
+        }
+    }
+}
+
+/// What a pass found, as far as it matters for the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Finding {
+    pub(super) coverage: Coverage,
+    /// It may have missed changes.
+    pub(super) dirty: bool,
+    /// Entries of flows that the table does not know.
+    pub(super) unknown: u64,
+    /// More flows are missing than can be asked for one by one.
+    pub(super) suspicious: bool,
+}
+
+/// Chooses among sources.
+#[derive(Debug)]
+pub(super) struct Picker {
+    /// Each with its prices as learned so far, and those it began with.
+    offers: Vec<(Offer, Offer)>,
+    account: Account,
+    repair: Repair,
+    /// When the last whole pass was done.
+    whole: Option<Instant>,
+    /// The table lacks flows, or has some too many.
+    amiss: bool,
+    /// The last pass was a whole one.
+    after_whole: bool,
+    /// Passes over the known flows are not believed until then.
+    distrust: Option<Instant>,
+}
+
+impl Picker {
+    pub(super) fn new(offers: Vec<Offer>, budget: CpuBudget, now: Instant) -> Self {
+        Self {
+            offers: offers.into_iter().map(|offer| (offer, offer)).collect(),
+            account: Account::new(budget, now),
+            repair: Repair::new(),
+            whole: None,
+            amiss: false,
+            after_whole: false,
+            distrust: None,
+        }
+    }
+
+    /// Somebody subscribed after a sleep.
+    pub(super) fn wake(&mut self, now: Instant) {
+        self.repair.wake(now);
+        (self.whole, self.amiss, self.distrust) = (None, false, None);
+    }
+
+    /// Something was lost.
+    pub(super) fn lost(&mut self, now: Instant) {
+        self.repair.lost(now);
+    }
+
+    /// When there may be something to do, other than at a tick.
+    pub(super) fn next_at(&self, now: Instant, size: Size) -> Option<Instant> {
+        let paid = self.account.ready_at().max(now);
+        let long = self.choose(paid, size).is_some_and(|(_, _, cost)| cost > BURST);
+        let paid = long.then_some(paid);
+        self.repair.at().into_iter().chain(paid).min()
+    }
+
+    /// The pass that is to begin now; it is taken as begun.
+    pub(super) fn pick(&mut self, now: Instant, tick: bool, size: Size) -> Option<Plan> {
+        if self.repair.take(now) {
+            let (source, _) = self.cheapest(Coverage::Whole, size)?;
+            self.account.open(now);
+            return Some(Plan { source, coverage: Coverage::Whole, pace: Pace::AtOnce });
+        }
+        if now < self.account.ready_at() {
+            return None;
+        }
+        let (source, coverage, cost) = self.choose(now, size)?;
+        let slice = if cost > BURST { SLICE } else { BURST };
+        if slice == BURST && !tick {
+            return None;
+        }
+        self.account.open(now);
+        Some(Plan { source, coverage, pace: Pace::Slices(slice) })
+    }
+
+    fn choose(&self, now: Instant, size: Size) -> Option<(usize, Coverage, Duration)> {
+        let (source, cost) = self.cheapest(Coverage::Whole, size)?;
+        let whole = (source, Coverage::Whole, cost);
+        let below = |coverage, part| {
+            let (source, part_cost) = self.cheapest(coverage, size)?;
+            (part_cost < cost.mul_f64(part)).then_some((source, coverage, part_cost))
+        };
+        let trusted = self.distrust.is_none_or(|until| now >= until);
+        let known = below(Coverage::Known, CHEAPER).filter(|_| trusted);
+        let assured = below(Coverage::Assured, FLOOD).filter(|_| cost > BURST);
+        let Some(part) = assured.or(known) else { return Some(whole) };
+        let every = match part.1 {
+            Coverage::Assured => (self.account.budget().wall(cost) * WHOLE_SHARE).min(WHOLE_MOST),
+            _ => Duration::ZERO,
+        };
+        let due = self.whole.is_none_or(|last| now >= last + every.max(WHOLE_EVERY));
+        let amiss = self.amiss && part.1 == Coverage::Known;
+        Some(if due || amiss { whole } else { part })
+    }
+
+    fn cheapest(&self, coverage: Coverage, size: Size) -> Option<(usize, Duration)> {
+        let offers = self.offers.iter().enumerate();
+        let fitting = offers.filter(|(_, (offer, _))| offer.reach == Reach::Pass(coverage));
+        let costs = fitting.map(|(number, (offer, _))| (number, offer.cost.of_pass(coverage, size)));
+        costs.min_by_key(|(_, cost)| *cost)
+    }
+
+    /// A slice of the pass may be read.
+    pub(super) fn slice_at(&self, pace: Pace) -> Option<Instant> {
+        match pace {
+            Pace::AtOnce => None,
+            Pace::Slices(_) => Some(self.account.ready_at()),
+        }
+    }
+
+    /// A slice is going to be read, or flows are asked for.
+    pub(super) fn open(&mut self, now: Instant) {
+        self.account.open(now);
+    }
+
+    /// Something was read, or applied to the table.
+    pub(super) fn spent(&mut self, cost: Duration) {
+        self.account.charge(cost);
+    }
+
+    /// A pass is done.
+    pub(super) fn done(&mut self, now: Instant, plan: Plan, finding: Finding, size: Size, cost: Duration) {
+        for (number, (offer, start)) in self.offers.iter_mut().enumerate() {
+            if number == plan.source {
+                offer.cost.learn_pass(plan.coverage, size, cost);
+            } else {
+                offer.cost.relax(start.cost);
+            }
+        }
+        match finding.coverage {
+            Coverage::Whole => {
+                if self.whole.is_none() {
+                    // The first pass is no debt: rates need a second one soon.
+                    self.account.forgive(now);
+                }
+                self.whole = Some(now);
+                self.amiss = false;
+                self.repair.done(now, finding.dirty);
+            }
+            Coverage::Known | Coverage::Assured => {
+                let many = finding.unknown > FEW_UNKNOWN || finding.suspicious;
+                let late = self.whole.is_none_or(|last| now >= last + FEW_UNKNOWN_AFTER);
+                self.amiss |= many || finding.unknown > 0 && late;
+                if many && self.after_whole {
+                    self.distrust = Some(now + DISTRUST);
+                }
+            }
+        }
+        self.after_whole = finding.coverage == Coverage::Whole;
+    }
+
+    /// A source does not do what it should.
+    pub(super) fn withdraw(&mut self, source: usize) {
+        if let Some((offer, _)) = self.offers.get_mut(source) {
+            offer.reach = Reach::Nothing;
+        }
+    }
+
+    /// The source that flows are asked for one by one, and how many it may be asked for per tick:
+    /// half of the budget is for what somebody looks at.
+    pub(super) fn named(&self, interval: Duration) -> Option<(usize, usize)> {
+        let named = self.offers.iter().enumerate().filter(|(_, (offer, _))| offer.reach == Reach::Named);
+        let (number, (offer, _)) = named.min_by_key(|(_, (offer, _))| offer.cost.of_flows(1000))?;
+        let half = self.account.budget().cpu(interval) / 2;
+        Some((number, offer.cost.flows_for(half)))
+    }
+
+    /// Most missing flows of a pass that are asked for one by one rather than by a whole pass.
+    pub(super) fn worth_asking(&self, size: Size) -> usize {
+        let whole = self.cheapest(Coverage::Whole, size).map_or(Duration::MAX, |(_, cost)| cost);
+        let named = self.offers.iter().find(|(offer, _)| offer.reach == Reach::Named);
+        named.map_or(0, |(offer, _)| offer.cost.flows_for(whole / 2))
+    }
+
+    /// Flows were asked for.
+    pub(super) fn asked(&mut self, source: usize, flows: usize, cost: Duration) {
+        if let Some((offer, _)) = self.offers.get_mut(source) {
+            offer.cost.learn_flows(flows, cost);
+        }
+    }
+}

@@ -12,7 +12,7 @@ const LEARN: f64 = 0.3;
 const STRANGE: f64 = 4.0;
 
 /// How far an unused price goes back with each pass of another source.
-const RELAX: f64 = 0.02;
+const RELAX: f64 = 0.005;
 
 /// How large the kernel's table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! Reading a line takes none of the locks of hash buckets that a dump takes, and a small table in
 //! many buckets is read in a fraction of a dump's time. But a line has no id, no start, no helper,
-//! no labels and only few bits of the status; and older kernels find the place to go on by counting
-//! entries from the beginning at every read, so that a large table costs the square of its size.
+//! no labels and only few bits of the status; and kernels before 6.16 find the place to go on by
+//! walking from the first bucket at every read, so that a large table costs the square of its size.
 //! It refreshes the counters of flows that are known, and decides nothing else.
 //!
 //! [`ProcTable`] reads chunks of whole lines, [`lines`] reads flows from a chunk.

@@ -12,7 +12,9 @@ use crate::ct::{CpuStats, DumpFilter, Requests, TableStats};
 use crate::error::{Error, Result};
 use crate::message::{Item, item};
 use crate::socket::Socket;
-use crate::wire::{Frames, Header, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, ParseError};
+use crate::wire::{
+    Frames, Header, NLM_F_DUMP_FILTERED, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, ParseError,
+};
 
 const OPEN: &str = "opening a conntrack socket";
 const DUMP: &str = "dumping conntrack entries";
@@ -21,7 +23,11 @@ const STATS: &str = "reading conntrack statistics";
 /// Room for the answers of one batch: an answer takes about 1.3 KiB of it.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Requests to the conntrack table of the namespace in which it was opened.
+/// Requests to the conntrack table of the namespace that its thread is in.
+///
+/// After an error, or a dump that was not read to its end, answers to what nobody waits for any
+/// more may still come; so the next request opens another socket, in the namespace that the thread
+/// is in then. After every error the same may be tried again.
 #[derive(Debug)]
 pub struct RequestSocket {
     socket: Socket,
@@ -98,6 +104,7 @@ impl RequestSocket {
                 continue;
             }
             state.interrupted |= header.flags & NLM_F_DUMP_INTR != 0;
+            state.filtered |= header.flags & NLM_F_DUMP_FILTERED != 0;
             if ends(header, state.seq) {
                 state.ended = true;
                 self.unfinished = false;
@@ -225,7 +232,7 @@ impl RequestSocket {
     fn begin_dump(&mut self, seq: u32, operation: &'static str, bare: bool) -> Result<DumpState> {
         self.socket.send(self.requests.as_bytes(), operation)?;
         self.unfinished = true;
-        Ok(DumpState { seq, operation, bare, interrupted: false, ended: false })
+        Ok(DumpState { seq, operation, bare, interrupted: false, filtered: false, ended: false })
     }
 
     /// A new socket if an old answer may still come from this one.
@@ -266,6 +273,7 @@ pub struct DumpState {
     /// The request had no attributes.
     bare: bool,
     interrupted: bool,
+    filtered: bool,
     ended: bool,
 }
 
@@ -280,6 +288,14 @@ impl DumpState {
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.interrupted
+    }
+
+    /// The kernel said that it left out what the filter does not want. A kernel that does not know
+    /// a filter gives everything, without an error and without saying this (a filter by status:
+    /// before 5.15); where no entry came there was nothing to say it in.
+    #[must_use]
+    pub fn filtered(&self) -> bool {
+        self.filtered
     }
 }
 
@@ -310,5 +326,11 @@ impl Dump<'_> {
     #[must_use]
     pub fn interrupted(&self) -> bool {
         self.state.interrupted()
+    }
+
+    /// As [`DumpState::filtered`].
+    #[must_use]
+    pub fn filtered(&self) -> bool {
+        self.state.filtered()
     }
 }

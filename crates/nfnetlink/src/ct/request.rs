@@ -46,7 +46,8 @@ impl Family {
 pub struct DumpFilter {
     /// Only this family.
     pub family: Family,
-    /// Only flows whose status bits under the mask are these (since Linux 5.15).
+    /// Only flows whose status bits under the mask are these (since Linux 5.15; older kernels
+    /// ignore it, see [`DumpState::filtered`](crate::DumpState::filtered)).
     pub status: Option<StatusFilter>,
     /// Only flows with `mark & mask == mark`, as (mark, mask).
     pub mark: Option<(u32, u32)>,

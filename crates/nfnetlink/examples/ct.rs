@@ -1,6 +1,6 @@
 //! A small tool to look at and to fill the conntrack table of a network namespace.
 //!
-//! `ct NETNS list | raw | raw-events MS | stats | flush | inject N | events MS | route | survey | clean-up | activate MS`
+//! `ct NETNS list | raw | raw-events MS | stats | flush | inject N | flood N | events MS | route | survey | clean-up | activate MS`
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{:?}", RequestSocket::open()?.run("flushing", &mut requests)?);
             Ok(())
         }
-        ["inject", count] => inject(count.parse()?),
+        ["inject", count] => inject(count.parse()?, established),
+        ["flood", count] => inject(count.parse()?, unanswered),
         ["route"] => {
             let mut socket = RouteSocket::open()?;
             println!("{:?}\n{:?}\n{:?}", socket.links()?, socket.addresses()?, socket.routes(Family::Any)?);
@@ -131,24 +132,32 @@ fn stats() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn inject(count: u32) -> Result<(), Box<dyn Error>> {
+/// The n-th of many established connections.
+fn established(number: u32) -> NewFlow<'static> {
+    let status = Status::ASSURED | Status::SEEN_REPLY;
+    NewFlow { status, state: Some(ProtoState::Tcp(3)), ..flow(0x0a00_0000 + number, 6) }
+}
+
+/// The n-th of many packets that nobody answered.
+fn unanswered(number: u32) -> NewFlow<'static> {
+    flow(0x2c00_0000 + number, 17)
+}
+
+fn flow(src: u32, proto: u8) -> NewFlow<'static> {
+    let src = IpAddr::V4(Ipv4Addr::from(src));
+    let dst = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let l4 = L4::Ports { src: 40_000, dst: 443 };
+    let orig = Tuple { src, dst, proto, l4, zone: None };
+    NewFlow { orig, reply: orig.inverse(), timeout: 3600, ..NewFlow::default() }
+}
+
+fn inject(count: u32, flow: impl Fn(u32) -> NewFlow<'static>) -> Result<(), Box<dyn Error>> {
     let mut socket = RequestSocket::open()?;
     let mut requests = Requests::new();
     let begin = Instant::now();
     let mut failed = 0;
     for number in 0..count {
-        let src = IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + number));
-        let dst = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-        let l4 = L4::Ports { src: 40_000, dst: 443 };
-        let orig = Tuple { src, dst, proto: 6, l4, zone: None };
-        requests.create(&NewFlow {
-            orig,
-            reply: orig.inverse(),
-            timeout: 300,
-            status: Status::ASSURED | Status::SEEN_REPLY,
-            state: Some(ProtoState::Tcp(3)),
-            ..NewFlow::default()
-        });
+        requests.create(&flow(number));
         if requests.len() == RequestSocket::BATCH || number + 1 == count {
             let outcome = socket.run("creating flows", &mut requests)?;
             failed += outcome.failed;

@@ -8,7 +8,7 @@ use conntop_proto::flow::{BootMillis, FlowId, Status};
 use conntop_proto::tuple::{L4, Tuple};
 
 use crate::mirror::{EndedFlow, Flow, Mirror, Rates};
-use crate::orient::{Dir, End, LocalNets, destination, source};
+use crate::orient::{Dir, End, destination, source};
 use crate::units::Elapsed;
 
 /// A moment by the collector's clocks.
@@ -25,8 +25,6 @@ pub struct Now {
 pub struct Source<'a> {
     /// Flows.
     pub mirror: &'a Mirror,
-    /// What is local.
-    pub nets: &'a LocalNets,
     /// When.
     pub now: Now,
 }
@@ -52,13 +50,13 @@ impl<'a> Source<'a> {
     }
 
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
-        let dir = self.nets.orient(flow.orig(), flow.reply());
+        let dir = Dir::from(flow.class());
         FlowView { flow, dir, rates: self.mirror.rates(flow), ended: None, now: self.now }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
         let flow = &ended.flow;
-        let dir = self.nets.orient(flow.orig(), flow.reply());
+        let dir = Dir::from(flow.class());
         let now = Now { boot: ended.at, wall: ended.stop };
         FlowView { flow, dir, rates: None, ended: Some(ended), now }
     }
@@ -85,44 +83,44 @@ const SLACK: u64 = 2_000;
 impl<'a> FlowView<'a> {
     /// Original tuple.
     #[must_use]
-    pub fn orig(&self) -> &'a Tuple {
+    pub fn orig(&self) -> Tuple {
         self.flow.orig()
     }
 
     /// Reply tuple.
     #[must_use]
-    pub fn reply(&self) -> &'a Tuple {
+    pub fn reply(&self) -> Tuple {
         self.flow.reply()
     }
 
     /// Who opened the flow.
     #[must_use]
     pub fn src(&self) -> End {
-        source(self.orig())
+        source(&self.orig())
     }
 
     /// To whom, as the opener addressed it.
     #[must_use]
     pub fn dst(&self) -> End {
-        destination(self.orig())
+        destination(&self.orig())
     }
 
     /// The local end (see [`Dir::local`]).
     #[must_use]
     pub fn local(&self) -> End {
-        self.dir.local(self.orig(), self.reply())
+        self.dir.local(&self.orig(), &self.reply())
     }
 
     /// The other end.
     #[must_use]
     pub fn remote(&self) -> End {
-        self.dir.remote(self.orig())
+        self.dir.remote(&self.orig())
     }
 
     /// The source as the other side sees it, if it is translated.
     #[must_use]
     pub fn translated_source(&self) -> Option<End> {
-        let seen = destination(self.reply());
+        let seen = destination(&self.reply());
         let differs = seen != self.src() || self.icmp_id_differs();
         (differs || self.flow.status().has(Status::SRC_NAT)).then_some(seen)
     }
@@ -130,7 +128,7 @@ impl<'a> FlowView<'a> {
     /// The real destination, if the addressed one is translated.
     #[must_use]
     pub fn translated_destination(&self) -> Option<End> {
-        let real = source(self.reply());
+        let real = source(&self.reply());
         (real != self.dst() || self.flow.status().has(Status::DST_NAT)).then_some(real)
     }
 

@@ -12,6 +12,7 @@
 mod ended;
 mod flow;
 mod ledger;
+mod pair;
 mod rate;
 mod slab;
 
@@ -93,7 +94,7 @@ pub struct Mirror {
     classify: Classify,
     position: Position,
     resume: Option<Resume>,
-    stamp: u32,
+    stamp: u16,
     /// Flows of an earlier epoch by zone and original tuple, until `synced`.
     orphans: HashMap<(u16, Tuple), Slot>,
     truncated: bool,
@@ -257,8 +258,8 @@ impl Mirror {
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;
-        for flow in self.flows.iter_mut() {
-            flow.class = (self.classify)(flow.orig(), flow.reply());
+        for flow in self.flows.iter_mut().chain(self.ended.iter_mut()) {
+            flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         }
         self.generation += 1;
     }
@@ -269,7 +270,7 @@ impl Mirror {
         self.truncated = false;
         if self.position.epoch.replace(reset.epoch) != Some(reset.epoch) {
             self.flows.forget_ids();
-            let keys = self.flows.iter().map(|(slot, flow)| ((flow.zone(), *flow.orig()), slot));
+            let keys = self.flows.iter().map(|(slot, flow)| ((flow.zone(), flow.orig()), slot));
             self.orphans = keys.collect();
             // The clock may be another machine's.
             self.passes.clear();
@@ -344,7 +345,7 @@ impl Mirror {
             return;
         }
         let flow = self.make(row);
-        if let Some(slot) = self.orphans.remove(&(flow.zone(), *flow.orig())) {
+        if let Some(slot) = self.orphans.remove(&(flow.zone(), flow.orig())) {
             self.flows.succeed(slot, flow);
             return;
         }
@@ -375,7 +376,7 @@ impl Mirror {
         flow.history = Some(history);
         if let Some(flow) = self.flows.at(slot) {
             let (orig, reply) = growth(&before, row, flow.born());
-            self.ledger.add(flow.class, orig, reply);
+            self.ledger.add(flow.class(), orig, reply);
         }
     }
 
@@ -403,7 +404,7 @@ impl Mirror {
     fn make(&self, row: FlowRow) -> Flow {
         let mut flow = Flow::from_row(row);
         flow.stamp = self.stamp;
-        flow.class = (self.classify)(flow.orig(), flow.reply());
+        flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         flow
     }
 
@@ -412,7 +413,7 @@ impl Mirror {
         if flow.born() {
             self.ledger.begun += 1;
             let (orig, reply) = growth(&TrafficRow::default(), &flow.traffic(), true);
-            self.ledger.add(flow.class, orig, reply);
+            self.ledger.add(flow.class(), orig, reply);
         }
     }
 

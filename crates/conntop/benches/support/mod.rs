@@ -140,5 +140,5 @@ pub(crate) fn world(flows: u64) -> Engine {
 /// What rows are made from.
 pub(crate) fn source(engine: &Engine) -> Source<'_> {
     let boot = engine.mirror().position().at;
-    Source { mirror: engine.mirror(), nets: engine.local_nets(), now: Now { boot, wall: None } }
+    Source { mirror: engine.mirror(), now: Now { boot, wall: None } }
 }

@@ -202,7 +202,7 @@ fn visible_text(view: &FlowView<'_>, word: &str) -> bool {
         || ports(orig.l4)
         || (reply.src != orig.dst && has_address(reply.src, text))
         || (reply.dst != orig.src && has_address(reply.dst, text))
-        || (*reply != orig.inverse() && ports(reply.l4))
+        || (reply != orig.inverse() && ports(reply.l4))
 }
 
 fn has_address(address: IpAddr, text: &str) -> bool {

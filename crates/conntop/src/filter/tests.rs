@@ -12,7 +12,7 @@ use super::fields::Kind;
 use super::{Expr, FIELDS, Field, Filter, MAX_DEPTH, MAX_LENGTH, Op, Operand, Test, Tri};
 use crate::columns::{COLUMNS, FlowFlags, Offload, STATES, STATUSES};
 use crate::flow::testing::{WALL, World, flow, traffic};
-use crate::orient::{Dir, Net};
+use crate::orient::{Dir, LocalNets, Net};
 
 /// A router (192.168.1.1, 203.0.113.1) ten minutes after boot, with seven flows:
 ///
@@ -33,7 +33,7 @@ fn world() -> World {
     };
     let mut world = World::default();
     world.now = 600_000;
-    world.nets.set_host(&host);
+    world.place(LocalNets::from_host(&host));
 
     let mut a = flow(1, "192.168.1.5:40000", "93.184.216.34:443");
     a.identity.reply.dst = "203.0.113.1".parse().unwrap();

@@ -12,19 +12,30 @@ use crate::flow::{Now, Source};
 use crate::mirror::Mirror;
 use crate::orient::LocalNets;
 
-/// A mirror, the networks around it, and its time in milliseconds.
-#[derive(Default)]
+/// A mirror and its time in milliseconds.
 pub(crate) struct World {
     pub(crate) mirror: Mirror,
-    pub(crate) nets: LocalNets,
     pub(crate) now: u64,
     pass: u64,
 }
 
+impl Default for World {
+    fn default() -> Self {
+        let mut world = Self { mirror: Mirror::default(), now: 0, pass: 0 };
+        world.place(LocalNets::default());
+        world
+    }
+}
+
 impl World {
+    /// Says what is local.
+    pub(crate) fn place(&mut self, nets: LocalNets) {
+        self.mirror.set_classify(Box::new(move |orig, reply| nets.orient(orig, reply).into()));
+    }
+
     pub(crate) fn source(&self) -> Source<'_> {
         let now = Now { boot: BootMillis(self.now), wall: Some(self.now * 1000 + WALL) };
-        Source { mirror: &self.mirror, nets: &self.nets, now }
+        Source { mirror: &self.mirror, now }
     }
 
     /// Applies a delta at the end of a complete pass, one second after the one before.

@@ -40,6 +40,10 @@ impl Ended {
         self.flows.iter()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
+        self.flows.iter_mut().map(|ended| &mut ended.flow)
+    }
+
     pub(super) fn push(&mut self, ended: EndedFlow, limits: &Limits) {
         self.ids.insert(ended.flow.id());
         self.flows.push_back(ended);

@@ -59,8 +59,8 @@ impl Serialize for FlowJson<'_> {
             true => COLUMNS.iter().try_for_each(&mut column)?,
             false => columns.iter().copied().try_for_each(&mut column)?,
         }
-        map.serialize_entry("orig", &Direction(flow.orig(), flow.orig_counters()))?;
-        map.serialize_entry("reply", &Direction(flow.reply(), flow.reply_counters()))?;
+        map.serialize_entry("orig", &Direction(&flow.orig(), flow.orig_counters()))?;
+        map.serialize_entry("reply", &Direction(&flow.reply(), flow.reply_counters()))?;
         if let Some(master) = flow.master() {
             map.serialize_entry("master", &Direction(master, None))?;
         }

@@ -99,7 +99,7 @@ fn names_a_rate(filter: &str) -> bool {
 pub fn source(engine: &Engine, now: Instant) -> Source<'_> {
     let boot = engine.collector_time(now);
     let now = Now { boot, wall: engine.wall_micros(boot) };
-    Source { mirror: engine.mirror(), nets: engine.local_nets(), now }
+    Source { mirror: engine.mirror(), now }
 }
 
 /// Prints the flows that are asked for.

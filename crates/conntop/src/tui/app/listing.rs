@@ -49,7 +49,7 @@ impl Ask {
     }
 
     fn source<'a>(&self, engine: &'a Engine) -> Source<'a> {
-        Source { mirror: engine.mirror(), nets: engine.local_nets(), now: self.now }
+        Source { mirror: engine.mirror(), now: self.now }
     }
 }
 

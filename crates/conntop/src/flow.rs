@@ -4,10 +4,12 @@
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::ops::Range;
+
 use conntop_proto::flow::{BootMillis, FlowId, Status};
 use conntop_proto::tuple::{L4, Tuple};
 
-use crate::mirror::{EndedFlow, Flow, Mirror, Rates};
+use crate::mirror::{EndedFlow, Flow, Mirror, Rates, Slot};
 use crate::orient::{Dir, End, destination, source};
 use crate::units::Elapsed;
 
@@ -33,6 +35,11 @@ impl<'a> Source<'a> {
     /// All live flows.
     pub fn live(self) -> impl Iterator<Item = FlowView<'a>> {
         self.mirror.flows().map(move |(_, flow)| self.view(flow))
+    }
+
+    /// The live flows of some slots.
+    pub fn live_in(self, slots: Range<usize>) -> impl Iterator<Item = (Slot, FlowView<'a>)> {
+        self.mirror.flows_in(slots).map(move |(slot, flow)| (slot, self.view(flow)))
     }
 
     /// Flows that ended a short while ago.

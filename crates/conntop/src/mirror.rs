@@ -16,6 +16,7 @@ mod pair;
 mod rate;
 mod slab;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use conntop_proto::columns::ColumnsError;
@@ -167,6 +168,11 @@ impl Mirror {
     /// Live flows with their slots, in the order of the slots.
     pub fn flows(&self) -> impl Iterator<Item = (Slot, &Flow)> {
         self.flows.iter()
+    }
+
+    /// Live flows in some slots, in their order.
+    pub fn flows_in(&self, slots: Range<usize>) -> impl Iterator<Item = (Slot, &Flow)> {
+        self.flows.range(slots)
     }
 
     /// Slots are below this number.

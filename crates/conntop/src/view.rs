@@ -1,12 +1,15 @@
 //! From the mirror to rows: what a flow looks like from here, which flows a filter shows, in which
 //! order, and what they sum up to. No styles, no terminal.
 //!
-//! [`View::refresh`] asks every flow once (filter, sums, sort key) and only when the mirror or the
-//! query has changed. Nothing is sorted then: ranks that are asked for are selected in linear time
-//! and sorted with their surroundings only, so a screen over a million flows costs no full sort.
-//! Every order ends with the flow's id. Ended flows are listed for a while and never counted.
+//! A refresh asks every flow once (filter, sums, sort key) and only when the mirror or the query has
+//! changed. It can be done in parts ([`View::begin`], [`View::advance`]), between which the latest
+//! complete rows stay; the mirror must not change meanwhile, or the refresh begins again. Nothing is
+//! sorted: ranks that are asked for are selected in linear time and sorted with their surroundings
+//! only, so a screen over a million flows costs no full sort. Every order ends with the flow's id.
+//! Ended flows are listed for a while and never counted.
 
 mod order;
+mod refresh;
 mod totals;
 
 #[cfg(test)]
@@ -18,9 +21,10 @@ use conntop_proto::flow::FlowId;
 use hashbrown::HashMap;
 
 use self::order::{Entry, Ranking};
+use self::refresh::{Places, Refresh};
 pub use self::totals::{Sum, Totals};
-use crate::filter::{Filter, Tri};
-use crate::flow::{FlowView, Source};
+use crate::filter::Filter;
+use crate::flow::Source;
 use crate::sort::{Sort, SortKey};
 
 /// How rows move.
@@ -73,14 +77,8 @@ struct Basis {
     query: Query,
 }
 
-/// Where the places of rows come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Places {
-    /// From the values of the flows.
-    ByValue,
-    /// From where they were.
-    Kept,
-}
+/// Keys by flow.
+type Keys = HashMap<FlowId, SortKey, foldhash::fast::FixedState>;
 
 /// Rows in their order.
 #[derive(Debug, Default)]
@@ -89,107 +87,72 @@ pub struct View {
     ranking: Ranking,
     totals: Totals,
     ghosts: usize,
-    /// Keys that stay with their flows while the order is frozen.
-    frozen: HashMap<FlowId, SortKey, foldhash::fast::FixedState>,
+    /// What is to take the place of the rows.
+    refresh: Option<Box<Refresh>>,
+    /// Room for the next refresh.
+    room: Vec<Entry>,
+    /// How many rows were appended since the order was frozen.
     appended: u64,
     /// Keys that rows had when they were last on the screen, so that ghosts stay where they were.
-    seen: HashMap<FlowId, SortKey, foldhash::fast::FixedState>,
+    seen: Keys,
 }
 
 impl View {
-    /// Brings rows, order and totals up to date. Returns whether anything was recomputed.
+    /// Brings rows, order and totals up to date at once. Returns whether anything was recomputed.
     pub fn refresh(&mut self, source: Source<'_>, query: &Query) -> bool {
-        let basis = Basis { generation: source.mirror.generation(), query: query.clone() };
-        if self.basis.as_ref() == Some(&basis) {
-            return false;
+        let anything = self.begin(source, query);
+        while !self.advance(source, usize::MAX) {}
+        anything
+    }
+
+    /// Begins to bring rows, order and totals up to date, unless they are or that has begun already.
+    /// Returns whether there is anything for [`View::advance`] to do.
+    pub fn begin(&mut self, source: Source<'_>, query: &Query) -> bool {
+        let generation = source.mirror.generation();
+        let is = |basis: &Basis| basis.generation == generation && basis.query == *query;
+        if self.refresh.as_ref().is_some_and(|refresh| is(&refresh.basis)) {
+            return true;
         }
+        self.abandon();
         let asked_before = self.basis.as_ref().map(|basis| &basis.query);
         let same_order = asked_before.is_some_and(|before| before.sort == query.sort);
         let same_rows = same_order && asked_before.is_some_and(|before| before.chooses_like(query));
-        let was_frozen = asked_before.is_some_and(|before| before.motion == Motion::Frozen);
-        if query.motion == Motion::Held && same_rows {
+        if self.basis.as_ref().is_some_and(is) || (query.motion == Motion::Held && same_rows) {
             return false;
         }
-        self.basis = Some(basis);
-        if !same_rows {
-            self.seen.clear();
-        }
-        let frozen = query.motion == Motion::Frozen;
-        if !frozen {
-            self.frozen = HashMap::default();
-        } else if !was_frozen {
-            self.freeze();
-        }
         // Another order is taken up once, even by frozen rows.
-        let places = if frozen && same_order { Places::Kept } else { Places::ByValue };
-        self.collect(source, query, places);
-        if frozen && !same_order {
-            self.freeze();
-        }
+        let places = if query.motion == Motion::Frozen && same_order {
+            Places::kept(&self.ranking, source.mirror, self.appended)
+        } else {
+            Places::ByValue
+        };
+        let seen = if same_rows { self.seen.clone() } else { Keys::default() };
+        let room = std::mem::take(&mut self.room);
+        let basis = Basis { generation, query: query.clone() };
+        self.refresh = Some(Box::new(Refresh::new(basis, source.now, places, seen, room)));
         true
     }
 
-    /// Keeps the present places.
-    fn freeze(&mut self) {
-        self.appended = 0;
-        self.frozen.clear();
-        self.frozen.extend(self.ranking.entries().map(|entry| (entry.id, entry.key)));
-    }
-
-    fn collect(&mut self, source: Source<'_>, query: &Query, places: Places) {
-        let mut entries = self.ranking.take();
-        let mut totals = Totals::default();
-        for view in source.live() {
-            if query.hide_internal && view.dir == crate::orient::Dir::Internal {
-                continue;
-            }
-            match query.filter.as_ref().map_or(Tri::True, |filter| filter.matches(&view)) {
-                Tri::True => {
-                    totals.add(&view);
-                    entries.push(self.entry(&view, query.sort, places));
-                }
-                Tri::Unknown => totals.unknown += 1,
-                Tri::False => {}
-            }
+    /// Goes on with what was begun, by that many flows at most. True when the rows are up to date.
+    pub fn advance(&mut self, source: Source<'_>, flows: usize) -> bool {
+        let Some(mut refresh) = self.refresh.take() else { return true };
+        if refresh.basis.generation != source.mirror.generation() {
+            let query = refresh.basis.query.clone();
+            self.room = refresh.into_room();
+            return !self.begin(source, &query);
         }
+        if !refresh.advance(source.mirror, &self.ranking, flows) {
+            self.refresh = Some(refresh);
+            return false;
+        }
+        let Refresh { basis, places, entries, totals, ghosts, remembered, .. } = *refresh;
+        self.basis = Some(basis);
+        self.appended = places.appended();
         self.totals = totals;
-        self.ghosts = 0;
-        let mut remembered = HashMap::default();
-        let ghost = u64::try_from(query.ghost.as_millis()).unwrap_or(u64::MAX);
-        for view in source.ended().rev() {
-            if source.now.boot.since(view.now.boot) >= ghost {
-                break;
-            }
-            let hidden = query.hide_internal && view.dir == crate::orient::Dir::Internal;
-            let shown = query.filter.as_ref().is_none_or(|filter| filter.matches(&view) == Tri::True);
-            let id = view.flow.id();
-            let place = self.seen.get(&id).copied();
-            if hidden || !(shown || place.is_some()) {
-                continue;
-            }
-            let mut entry = self.entry(&view, query.sort, places);
-            if let (Some(place), Places::ByValue) = (place, places) {
-                entry.key = place;
-                remembered.insert(id, place);
-            }
-            entry.ghost = true;
-            entries.push(entry);
-            self.ghosts += 1;
-        }
+        self.ghosts = ghosts;
         self.seen = remembered;
-        self.ranking = Ranking::new(entries);
-    }
-
-    fn entry(&mut self, view: &FlowView<'_>, sort: Sort, places: Places) -> Entry {
-        let id = view.flow.id();
-        let key = match places {
-            Places::Kept => *self.frozen.entry(id).or_insert_with(|| {
-                self.appended += 1;
-                SortKey::appended(self.appended)
-            }),
-            Places::ByValue => sort.key(view),
-        };
-        Entry { key, id, ghost: false }
+        self.room = std::mem::replace(&mut self.ranking, Ranking::new(entries)).into_room();
+        true
     }
 
     /// How many rows there are, ended flows included.
@@ -218,7 +181,7 @@ impl View {
 
     /// The flow of a row.
     pub fn at(&mut self, rank: usize) -> Option<FlowId> {
-        self.ranking.window(rank, 1).first().map(|entry| entry.id)
+        self.window(rank, 1).first().map(|entry| entry.id)
     }
 
     /// The row of a flow.
@@ -230,8 +193,24 @@ impl View {
     /// Rows from `top` on, at most `height` of them. Rows that were asked for last are those that are
     /// on the screen: when their flows end they stay where they are.
     pub fn rows(&mut self, top: usize, height: usize) -> Vec<Row> {
+        let _in_place = self.window(top, height);
         let window = self.ranking.window(top, height);
         self.seen.extend(window.iter().map(|entry| (entry.id, entry.key)));
-        window.iter().map(|entry| Row { id: entry.id, ghost: entry.ghost }).collect()
+        window.iter().map(|entry| Row { id: entry.id, ghost: entry.slot().is_none() }).collect()
+    }
+
+    fn abandon(&mut self) {
+        if let Some(refresh) = self.refresh.take() {
+            self.room = refresh.into_room();
+        }
+    }
+
+    fn window(&mut self, top: usize, height: usize) -> &[Entry] {
+        // Places are kept by position, so a refresh that keeps them begins again.
+        let kept = self.refresh.as_ref().is_some_and(|refresh| refresh.places.are_kept());
+        if kept && self.ranking.moves_for(top, height) {
+            self.abandon();
+        }
+        self.ranking.window(top, height)
     }
 }

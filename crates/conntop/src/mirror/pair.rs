@@ -45,7 +45,11 @@ impl Pair {
                 kinds: (kind, reply_kind),
             };
         }
-        if reply == orig.inverse() { Self::Plain(Box::new(orig)) } else { Self::Both(Box::new((orig, reply))) }
+        if reply == orig.inverse() {
+            Self::Plain(Box::new(orig))
+        } else {
+            Self::Both(Box::new((orig, reply)))
+        }
     }
 
     #[inline]

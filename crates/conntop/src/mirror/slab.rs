@@ -1,6 +1,7 @@
 //! Live flows in slots that stay where they are while the flow lives, and an index by id.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use conntop_proto::flow::FlowId;
 use hashbrown::HashTable;
@@ -42,7 +43,15 @@ impl Slab {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &Flow)> {
-        self.slots.iter().zip(0..).filter_map(|(flow, slot)| Some((Slot(slot), flow.as_ref()?)))
+        self.range(0..self.slots.len())
+    }
+
+    pub(super) fn range(&self, slots: Range<usize>) -> impl Iterator<Item = (Slot, &Flow)> {
+        let end = slots.end.min(self.slots.len());
+        let start = slots.start.min(end);
+        let numbers = u32::try_from(start).unwrap_or(u32::MAX)..;
+        let part = self.slots.get(start..end).unwrap_or(&[]);
+        part.iter().zip(numbers).filter_map(|(flow, slot)| Some((Slot(slot), flow.as_ref()?)))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use conntop_proto::flow::FlowId;
 
+use crate::mirror::Slot;
 use crate::sort::SortKey;
 
 /// A row before it has a rank.
@@ -11,10 +12,26 @@ use crate::sort::SortKey;
 pub(super) struct Entry {
     pub(super) key: SortKey,
     pub(super) id: FlowId,
-    pub(super) ghost: bool,
+    /// Where the flow lives; `None` when it has ended.
+    slot: u32,
 }
 
+/// Stands for the slot of a flow that has none any more.
+const ENDED: u32 = u32::MAX;
+
 impl Entry {
+    pub(super) fn live(key: SortKey, id: FlowId, slot: Slot) -> Self {
+        Self { key, id, slot: slot.0 }
+    }
+
+    pub(super) fn ended(key: SortKey, id: FlowId) -> Self {
+        Self { key, id, slot: ENDED }
+    }
+
+    pub(super) fn slot(&self) -> Option<Slot> {
+        (self.slot != ENDED).then_some(Slot(self.slot))
+    }
+
     fn place(&self) -> (SortKey, FlowId) {
         (self.key, self.id)
     }
@@ -36,19 +53,18 @@ impl Ranking {
     }
 
     /// The emptied list, to be filled again.
-    pub(super) fn take(&mut self) -> Vec<Entry> {
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.clear();
-        self.sorted = 0..0;
-        entries
+    pub(super) fn into_room(mut self) -> Vec<Entry> {
+        self.entries.clear();
+        self.entries
     }
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    /// In no order; positions are valid until [`Ranking::window`] moves something.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     pub(super) fn rank_of(&self, id: FlowId) -> Option<usize> {
@@ -56,16 +72,26 @@ impl Ranking {
         Some(self.entries.iter().filter(|entry| entry.place() < place).count())
     }
 
+    /// Whether [`Ranking::window`] would move entries.
+    pub(super) fn moves_for(&self, top: usize, height: usize) -> bool {
+        let (top, end) = self.within(top, height);
+        top < self.sorted.start || end > self.sorted.end
+    }
+
     /// Entries by rank, in order.
     pub(super) fn window(&mut self, top: usize, height: usize) -> &[Entry] {
-        let end = top.saturating_add(height).min(self.entries.len());
-        let top = top.min(end);
-        if top < self.sorted.start || end > self.sorted.end {
+        let (top, end) = self.within(top, height);
+        if self.moves_for(top, height) {
             let from = top.saturating_sub(AROUND);
             let to = end.saturating_add(AROUND).min(self.entries.len());
             self.select(from, to);
         }
         self.entries.get(top..end).unwrap_or(&[])
+    }
+
+    fn within(&self, top: usize, height: usize) -> (usize, usize) {
+        let end = top.saturating_add(height).min(self.entries.len());
+        (top.min(end), end)
     }
 
     /// Puts the entries of the ranks `from..to` in their places: linear for those outside.
@@ -94,11 +120,16 @@ mod tests {
     fn ranking(keys: &[u64]) -> (Ranking, Vec<FlowId>) {
         let entries: Vec<Entry> = (0..)
             .zip(keys)
-            .map(|(id, key)| Entry { key: SortKey::of(Value::Number(*key)), id: FlowId(id), ghost: false })
+            .map(|(id, key)| Entry::ended(SortKey::of(Value::Number(*key)), FlowId(id)))
             .collect();
         let mut sorted = entries.clone();
         sorted.sort_by_key(Entry::place);
         (Ranking::new(entries), sorted.iter().map(|e| e.id).collect())
+    }
+
+    #[test]
+    fn a_million_fit_twice() {
+        assert!(size_of::<Entry>() <= 32, "{}", size_of::<Entry>());
     }
 
     proptest! {

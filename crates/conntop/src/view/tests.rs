@@ -210,47 +210,83 @@ fn ranks_follow_flows() {
     assert!(view.rows(usize::MAX, 10).is_empty());
 }
 
-/// What a refresh over a million flows costs. Run by hand:
-/// `cargo test --release -p conntop --lib -- --ignored --nocapture million`.
 #[test]
-#[ignore = "a measurement, not a test"]
-fn million() {
-    let mut world = World::default();
-    let rows = |from: u64| {
-        let rows = (from..from + 10_000).map(|id| {
-            let [_, _, _, _, _, a, b, c] = id.to_be_bytes();
-            let src = format!("10.{a}.{b}.{c}:{}", 1024 + id % 60_000);
-            with(flow(id, &src, "93.184.216.34:443"), traffic(id * 7919 % 100_000, id, 0))
-        });
-        new(rows.collect())
-    };
-    for at in 0..100 {
-        world.pass(rows(at * 10_000));
+fn parts_show_what_the_whole_shows_and_nothing_before_they_are_complete() {
+    let mut world = world();
+    let short = ended(3, world.now + 1000, traffic(5_000, 5_000, 1));
+    for motion in [Motion::Live, Motion::Frozen] {
+        for step in [1, 2, 3, 100] {
+            let (mut whole, mut parts) = (View::default(), View::default());
+            for view in [&mut whole, &mut parts] {
+                view.refresh(world.source(), &query("", "bytes", motion));
+            }
+            let before = shown(&mut parts);
+            world.pass(DeltaRows { ended: vec![short.clone()], ..DeltaRows::default() });
+            let asked = query("bytes > 1", "bytes", motion);
+            whole.refresh(world.source(), &asked);
+            assert!(parts.begin(world.source(), &asked));
+            while !parts.advance(world.source(), step) {
+                assert_eq!(shown(&mut parts), before, "{motion:?} by {step}");
+                assert!(parts.begin(world.source(), &asked), "it goes on");
+            }
+            assert_eq!(shown(&mut parts), shown(&mut whole), "{motion:?} by {step}");
+            assert_eq!(parts.totals(), whole.totals());
+            assert!(!parts.begin(world.source(), &asked), "nothing is left to do");
+        }
     }
+}
+
+#[test]
+fn a_refresh_begins_again_when_its_ground_moves() {
+    let mut world = world();
+    let mut view = View::default();
+    view.begin(world.source(), &query("", "bytes", Motion::Live));
+    assert!(!view.advance(world.source(), 3));
+    // The flows that were asked already have changed.
+    world.pass(DeltaRows { traffic: vec![(FlowId(1), traffic(9000, 0, 9))], ..DeltaRows::default() });
+    while !view.advance(world.source(), 3) {}
+    assert_eq!(shown(&mut view), [1, 3, 2, 4]);
+    assert_eq!(view.totals().all().bytes, 9_500);
+
+    // Another question takes the place of the one that is being answered.
+    view.begin(world.source(), &query("", "bytes:asc", Motion::Live));
+    assert!(!view.advance(world.source(), 3));
+    view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Live));
+    while !view.advance(world.source(), 3) {}
+    assert_eq!(shown(&mut view), [3, 1]);
+
+    // Whoever moves wants to see what is there.
     world.pass(DeltaRows::default());
-    for (filter, sort) in [
-        ("", "bytes"),
-        ("", "down"),
-        ("", "src"),
-        ("dport 443", "bytes"),
-        ("port {80, https} and not dst in 10/8", "bytes"),
-        ("rate > 1Mbit", "rate"),
-        ("addr in 192.168/16", "bytes"),
-        ("youtube", "bytes"),
-        ("192.168.1", "bytes"),
-        ("10.3.4", "bytes"),
-    ] {
-        let mut view = View::default();
-        let begin = std::time::Instant::now();
-        view.refresh(world.source(), &query(filter, sort, Motion::Live));
-        let refreshed = begin.elapsed();
-        let rows = view.rows(0, 50).len();
-        let ranked = begin.elapsed() - refreshed;
-        let begin = std::time::Instant::now();
-        view.rows(view.len() / 2, 50);
-        let middle = begin.elapsed();
-        println!(
-            "{filter:40} {sort:6} refresh {refreshed:?}, first {rows} rows {ranked:?}, middle {middle:?}"
-        );
+    view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Live));
+    assert!(!view.advance(world.source(), 3));
+    assert!(!view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Held)));
+    assert!(view.advance(world.source(), 1));
+}
+
+/// Places of frozen rows are those of the ranking, which scrolling puts in order.
+#[test]
+fn frozen_rows_keep_their_places_while_somebody_scrolls() {
+    let mut world = World::default();
+    let rows = (0..5_000).map(|id| {
+        let row = flow(id, &format!("10.0.{}.{}:1", id / 256, id % 256), "8.8.8.8:443");
+        with(row, traffic(id * 7919 % 5003, 0, 0))
+    });
+    world.pass(new(rows.collect()));
+    let frozen = query("", "bytes", Motion::Frozen);
+    let mut view = View::default();
+    view.refresh(world.source(), &frozen);
+    let wanted: Vec<FlowId> = View::rows(&mut view, 0, 5_000).iter().map(|row| row.id).collect();
+    let mut view = View::default();
+    view.refresh(world.source(), &frozen);
+    for top in [0, 4_000, 2_000] {
+        let rows = wanted.iter().map(|id| (*id, traffic(6_000 - id.0, 0, world.now)));
+        world.pass(DeltaRows { traffic: rows.collect(), ..DeltaRows::default() });
+        view.begin(world.source(), &frozen);
+        assert!(!view.advance(world.source(), 1_000));
+        view.rows(top, 50);
+        view.begin(world.source(), &frozen);
+        while !view.advance(world.source(), 1_000) {}
+        let got: Vec<FlowId> = view.rows(top, 50).iter().map(|row| row.id).collect();
+        assert_eq!(got, wanted[top..top + 50], "at {top}");
     }
 }

@@ -1,0 +1,186 @@
+//! One pass of a view over the mirror, in as many parts as its owner likes.
+
+use conntop_proto::flow::FlowId;
+use hashbrown::HashSet;
+
+use super::order::{Entry, Ranking};
+use super::{Basis, Keys, Totals};
+use crate::filter::Tri;
+use crate::flow::{FlowView, Now, Source};
+use crate::mirror::{Mirror, Slot};
+use crate::orient::Dir;
+use crate::sort::SortKey;
+
+/// Where the places of rows come from.
+#[derive(Debug)]
+pub(super) enum Places {
+    /// From the values of the flows.
+    ByValue,
+    /// From where they are on the ranking that is shown, by position.
+    Kept(Kept),
+}
+
+/// Where rows are.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Position of the entry of each slot; an entry of another flow says that it has none.
+    positions: Vec<u32>,
+    /// Keys of flows that have ended.
+    ended: Keys,
+    appended: u64,
+}
+
+impl Places {
+    pub(super) fn kept(ranking: &Ranking, mirror: &Mirror, appended: u64) -> Self {
+        let gone: HashSet<FlowId> = mirror.ended().map(|ended| ended.flow.id()).collect();
+        let mut positions = vec![u32::MAX; mirror.slots()];
+        let mut ended = Keys::default();
+        for (position, entry) in (0_u32..).zip(ranking.entries()) {
+            if let Some(place) = entry.slot().and_then(|slot| positions.get_mut(slot.0 as usize)) {
+                *place = position;
+            }
+            if !gone.is_empty() && gone.contains(&entry.id) {
+                ended.insert(entry.id, entry.key);
+            }
+        }
+        Self::Kept(Kept { positions, ended, appended })
+    }
+
+    pub(super) fn are_kept(&self) -> bool {
+        matches!(self, Self::Kept(_))
+    }
+
+    /// How many rows stand behind those that had a place.
+    pub(super) fn appended(&self) -> u64 {
+        match self {
+            Self::ByValue => 0,
+            Self::Kept(kept) => kept.appended,
+        }
+    }
+}
+
+impl Kept {
+    fn live(&mut self, ranking: &Ranking, slot: Slot, id: FlowId) -> SortKey {
+        let position = self.positions.get(slot.0 as usize).copied().unwrap_or(u32::MAX);
+        match ranking.entries().get(position as usize).filter(|entry| entry.id == id) {
+            Some(entry) => entry.key,
+            None => self.append(),
+        }
+    }
+
+    fn append(&mut self) -> SortKey {
+        self.appended += 1;
+        SortKey::appended(self.appended)
+    }
+}
+
+/// A pass that has come so far.
+#[derive(Debug)]
+pub(super) struct Refresh {
+    pub(super) basis: Basis,
+    now: Now,
+    pub(super) places: Places,
+    /// Keys of rows that were on the screen.
+    seen: Keys,
+    /// Those of them that are shown as ghosts.
+    pub(super) remembered: Keys,
+    pub(super) entries: Vec<Entry>,
+    pub(super) totals: Totals,
+    pub(super) ghosts: usize,
+    /// The next slot, and how many ended flows have been asked.
+    next: (usize, usize),
+}
+
+impl Refresh {
+    pub(super) fn new(basis: Basis, now: Now, places: Places, seen: Keys, room: Vec<Entry>) -> Self {
+        Self {
+            basis,
+            now,
+            places,
+            seen,
+            remembered: Keys::default(),
+            entries: room,
+            totals: Totals::default(),
+            ghosts: 0,
+            next: (0, 0),
+        }
+    }
+
+    /// The room for entries, empty again.
+    pub(super) fn into_room(mut self) -> Vec<Entry> {
+        self.entries.clear();
+        self.entries
+    }
+
+    /// Asks that many flows at most; true when all have been asked.
+    pub(super) fn advance(&mut self, mirror: &Mirror, shown: &Ranking, flows: usize) -> bool {
+        let source = Source { mirror, now: self.now };
+        let (slot, ended) = self.next;
+        let to = slot.saturating_add(flows).min(mirror.slots());
+        for (slot, view) in source.live_in(slot..to) {
+            self.live(slot, &view, shown);
+        }
+        self.next.0 = to;
+        if to < mirror.slots() {
+            return false;
+        }
+        let ghost = u64::try_from(self.basis.query.ghost.as_millis()).unwrap_or(u64::MAX);
+        for view in source.ended().rev().skip(ended).take(flows) {
+            if self.now.boot.since(view.now.boot) >= ghost {
+                return true;
+            }
+            self.ended(&view);
+            self.next.1 += 1;
+        }
+        self.next.1 - ended < flows
+    }
+
+    fn asks(&self, view: &FlowView<'_>) -> Tri {
+        let query = &self.basis.query;
+        query.filter.as_ref().map_or(Tri::True, |filter| filter.matches(view))
+    }
+
+    fn hides(&self, view: &FlowView<'_>) -> bool {
+        self.basis.query.hide_internal && view.dir == Dir::Internal
+    }
+
+    fn live(&mut self, slot: Slot, view: &FlowView<'_>, shown: &Ranking) {
+        if self.hides(view) {
+            return;
+        }
+        match self.asks(view) {
+            Tri::True => {
+                self.totals.add(view);
+                let id = view.flow.id();
+                let key = match &mut self.places {
+                    Places::Kept(kept) => kept.live(shown, slot, id),
+                    Places::ByValue => self.basis.query.sort.key(view),
+                };
+                self.entries.push(Entry::live(key, id, slot));
+            }
+            Tri::Unknown => self.totals.unknown += 1,
+            Tri::False => {}
+        }
+    }
+
+    fn ended(&mut self, view: &FlowView<'_>) {
+        let id = view.flow.id();
+        let seen = self.seen.get(&id).copied();
+        if self.hides(view) || !(seen.is_some() || self.asks(view) == Tri::True) {
+            return;
+        }
+        let key = match (&mut self.places, seen) {
+            (Places::Kept(kept), _) => match kept.ended.get(&id) {
+                Some(key) => *key,
+                None => kept.append(),
+            },
+            (Places::ByValue, Some(seen)) => {
+                self.remembered.insert(id, seen);
+                seen
+            }
+            (Places::ByValue, None) => self.basis.query.sort.key(view),
+        };
+        self.entries.push(Entry::ended(key, id));
+        self.ghosts += 1;
+    }
+}

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use conntop_proto::columns::Ids;
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
 
@@ -153,6 +154,11 @@ impl Engine {
     /// Wishes another window for the rates: 2, 10 or 40 seconds.
     pub fn set_window(&mut self, length: Duration) {
         self.mirror.set_window(length);
+    }
+
+    /// Looks at these flows, which the collector was asked to read more often.
+    pub fn set_focus(&mut self, flows: &Ids) {
+        self.mirror.set_focus(flows);
     }
 
     /// State of the way to the collector.

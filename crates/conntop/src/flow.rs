@@ -56,6 +56,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The same as somebody sees it who looks at this flow: with rates by its own samples where they
+    /// say more than the common window.
+    #[must_use]
+    pub fn look_at(self, id: FlowId) -> Option<FlowView<'a>> {
+        let view = self.get(id)?;
+        let rates = if view.ended.is_none() { self.mirror.own_rates(view.flow) } else { None };
+        Some(FlowView { rates, ..view })
+    }
+
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
         FlowView { flow, dir, rates: self.mirror.rates(flow), ended: None, now: self.now }

@@ -11,6 +11,7 @@
 
 mod ended;
 mod flow;
+mod focus;
 mod ledger;
 mod pair;
 mod rate;
@@ -19,7 +20,7 @@ mod slab;
 use std::ops::Range;
 use std::time::Duration;
 
-use conntop_proto::columns::ColumnsError;
+use conntop_proto::columns::{ColumnsError, Ids};
 use conntop_proto::flow::{BootMillis, FlowId, FlowRow, TrafficRow};
 use conntop_proto::message::{Delta, Pass, Reset, Resume, ServerMessage};
 use conntop_proto::tuple::Tuple;
@@ -28,8 +29,9 @@ use hashbrown::HashMap;
 use self::ended::Ended;
 pub use self::ended::EndedFlow;
 pub use self::flow::Flow;
+use self::focus::Focus;
 pub use self::ledger::{Class, Ledger};
-use self::rate::{History, Passes, per_second};
+use self::rate::{History, Passes, Sums};
 pub use self::rate::{Rates, Window};
 use self::slab::Slab;
 pub use self::slab::Slot;
@@ -91,7 +93,8 @@ pub struct Mirror {
     ended: Ended,
     active: Vec<Slot>,
     passes: Passes,
-    ledger: Ledger,
+    focus: Focus,
+    sums: Sums,
     classify: Classify,
     position: Position,
     resume: Option<Resume>,
@@ -118,7 +121,8 @@ impl Mirror {
             ended: Ended::default(),
             active: Vec::new(),
             passes: Passes::default(),
-            ledger: Ledger::default(),
+            focus: Focus::default(),
+            sums: Sums::default(),
             classify: Box::new(|_, _| Class::Transit),
             position: Position::default(),
             resume: None,
@@ -207,7 +211,7 @@ impl Mirror {
     /// Flows that were seen to begin and to end since the mirror began, as (begun, ended).
     #[must_use]
     pub fn turnover(&self) -> (u64, u64) {
-        (self.ledger.begun, self.ledger.ended)
+        (self.sums.all.begun, self.sums.all.ended)
     }
 
     /// Rates of a flow in the common window; `None` when not known: not accounted, one sample only,
@@ -215,6 +219,26 @@ impl Mirror {
     #[must_use]
     pub fn rates(&self, flow: &Flow) -> Option<Rates> {
         self.passes.rates(flow)
+    }
+
+    /// Rates of a flow for those who look at it: by its own samples where these say more than the
+    /// common window, else as [`Mirror::rates`].
+    #[must_use]
+    pub fn own_rates(&self, flow: &Flow) -> Option<Rates> {
+        let own = if flow.is_watched() { self.focus.rates(flow, &self.passes) } else { None };
+        own.or_else(|| self.rates(flow))
+    }
+
+    /// Looks at these flows: the collector reads them more often, and [`Mirror::own_rates`] tells.
+    pub fn set_focus(&mut self, ids: &Ids) {
+        self.focus.set(ids, &mut self.flows, &self.passes);
+    }
+
+    /// Since when every counter has been read again, as far as is known: the beginning of the latest
+    /// complete pass over all flows; `None` before.
+    #[must_use]
+    pub fn covered_since(&self) -> Option<BootMillis> {
+        self.passes.covered_since()
     }
 
     /// The window that all rates refer to; `None` before two passes are complete.
@@ -233,14 +257,13 @@ impl Mirror {
     /// began and ended per second.
     #[must_use]
     pub fn total_rates(&self) -> Option<Ledger> {
-        let (volume, millis) = self.passes.volume()?;
-        Some(volume.zip(&volume, |bytes, _| per_second(bytes, millis)))
+        self.passes.volume()
     }
 
     /// Bytes of all flows together since the mirror began to look, and how many began and ended.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        &self.sums.all
     }
 
     /// Where the stream stands.
@@ -280,6 +303,7 @@ impl Mirror {
             self.orphans = keys.collect();
             // The clock may be another machine's.
             self.passes.clear();
+            self.focus.clear();
             self.ended.clear();
         }
         self.position.synced = false;
@@ -326,8 +350,9 @@ impl Mirror {
         self.position.at = delta.at;
         self.position.pass = delta.pass;
         self.note_resume();
-        if delta.in_step && self.passes.note(&delta.pass, delta.at, self.ledger) {
+        if delta.in_step && self.passes.note(&delta.pass, delta.at, self.sums) {
             self.rest();
+            self.focus.vouch(&self.flows, &self.passes);
         }
         self.ended.expire(delta.at, &self.limits);
         Ok(())
@@ -347,6 +372,10 @@ impl Mirror {
             let mut flow = self.make(row);
             let Some(old) = self.flows.at_mut(slot) else { return };
             flow.history = old.history.take();
+            flow.set_sampled(old.sampled());
+            if old.is_watched() {
+                flow.watch();
+            }
             *old = flow;
             return;
         }
@@ -366,11 +395,12 @@ impl Mirror {
     fn traffic(&mut self, slot: Slot, row: &TrafficRow) {
         let Some(flow) = self.flows.at_mut(slot) else { return };
         let before = flow.traffic();
-        if before == *row {
-            return;
-        }
-        if (before.orig, before.reply) == (row.orig, row.reply) && flow.history.is_none() {
-            flow.set_traffic(row);
+        if (before.orig, before.reply) == (row.orig, row.reply) {
+            // It was read again and has not moved: its latest sample stays what it is.
+            flow.set_traffic(&TrafficRow { sampled: before.sampled, ..*row });
+            if flow.is_watched() {
+                self.focus.note(flow, row.sampled);
+            }
             return;
         }
         let mut history = flow.history.take().unwrap_or_else(|| {
@@ -381,8 +411,11 @@ impl Mirror {
         history.push(flow, &self.passes);
         flow.history = Some(history);
         if let Some(flow) = self.flows.at(slot) {
+            if flow.is_watched() {
+                self.focus.note(flow, row.sampled);
+            }
             let (orig, reply) = growth(&before, row, flow.born());
-            self.ledger.add(flow.class(), orig, reply);
+            self.sums.add(flow, orig, reply);
         }
     }
 
@@ -403,7 +436,7 @@ impl Mirror {
             }
             (None, None) => return,
         };
-        self.ledger.ended += 1;
+        self.sums.all.ended += 1;
         self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
     }
 
@@ -417,9 +450,9 @@ impl Mirror {
     /// Counts a flow that comes for the first time, if it began before our eyes.
     fn begin(&mut self, flow: &Flow) {
         if flow.born() {
-            self.ledger.begun += 1;
+            self.sums.all.begun += 1;
             let (orig, reply) = growth(&TrafficRow::default(), &flow.traffic(), true);
-            self.ledger.add(flow.class(), orig, reply);
+            self.sums.add(flow, orig, reply);
         }
     }
 

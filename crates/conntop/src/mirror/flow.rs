@@ -50,6 +50,8 @@ const BORN: u8 = 1 << 4;
 /// The class: which ends are local.
 const OPENED_HERE: u8 = 1 << 5;
 const ENDS_HERE: u8 = 1 << 6;
+/// Somebody looks at it, or did.
+const WATCHED: u8 = 1 << 7;
 
 impl Flow {
     /// Identity, unique in the collector's epoch.
@@ -188,6 +190,19 @@ impl Flow {
     pub(super) fn set_class(&mut self, class: Class) {
         self.flag(OPENED_HERE, matches!(class, Class::Out | Class::Internal));
         self.flag(ENDS_HERE, matches!(class, Class::In | Class::Internal));
+    }
+
+    /// Its counters were read again at other times, and have not moved since this one.
+    pub(super) fn set_sampled(&mut self, at: BootMillis) {
+        self.sampled = at;
+    }
+
+    pub(super) fn watch(&mut self) {
+        self.flag(WATCHED, true);
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.has(WATCHED)
     }
 
     /// The flow as the protocol has it.

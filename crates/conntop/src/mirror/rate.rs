@@ -4,19 +4,23 @@
 //! a flow that a complete pass did not report has not changed, so its value at the end of that pass
 //! is known although nothing was sent. Passes that are no possible end of a window are forgotten,
 //! and a flow keeps one sample per remaining gap between passes, and none once it is idle.
+//!
+//! A pass over assured flows vouches only for those. While such passes come, the other flows keep the
+//! window between the latest passes that covered everything, so none of them falls to 0 because
+//! nobody asked about it; sums put both kinds together.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use conntop_proto::flow::BootMillis;
-use conntop_proto::message::Pass;
+use conntop_proto::flow::{BootMillis, Status};
+use conntop_proto::message::{Coverage, Pass};
 
 use super::flow::Flow;
 use super::ledger::Ledger;
 
 /// Shortest time that the first bytes of a flow are divided by: a flow that was read ten
 /// milliseconds after its birth has not shown a rate yet.
-const SHORTEST_LIFE: u64 = 1000;
+pub(super) const SHORTEST_LIFE: u64 = 1000;
 
 /// Bytes per second of each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,27 +50,61 @@ impl Window {
 
 /// Totals of both directions at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Sample {
-    at: BootMillis,
-    orig: u64,
-    reply: u64,
+pub(super) struct Sample {
+    pub(super) at: BootMillis,
+    pub(super) orig: u64,
+    pub(super) reply: u64,
+}
+
+impl Sample {
+    /// The flow's present counters, if it has any.
+    pub(super) fn of(flow: &Flow) -> Option<Self> {
+        let (orig, reply) = flow.orig_counters().zip(flow.reply_counters())?;
+        Some(Self { at: flow.sampled(), orig: orig.bytes, reply: reply.bytes })
+    }
+
+    /// What came since `first`, divided by the time or by `least` milliseconds if that is longer.
+    pub(super) fn rates_since(&self, first: &Self, least: u64) -> Rates {
+        let millis = self.at.since(first.at).max(least);
+        Rates {
+            orig: per_second(self.orig.saturating_sub(first.orig), millis),
+            reply: per_second(self.reply.saturating_sub(first.reply), millis),
+        }
+    }
 }
 
 /// Samples of an active flow, ascending in time. The first may be older than every window; it is
 /// the value at its beginning.
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
-    samples: VecDeque<Sample>,
+    samples: Vec<Sample>,
 }
 
 /// A complete pass that may begin or end a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boundary {
     number: u64,
+    coverage: Coverage,
     started: BootMillis,
     finished: BootMillis,
-    ledger: Ledger,
+    sums: Sums,
     at: BootMillis,
+}
+
+/// What all flows have carried up to a moment, and what of it flows that were not assured.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    pub(super) all: Ledger,
+    pub(super) loose: Ledger,
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, flow: &Flow, orig: u64, reply: u64) {
+        self.all.add(flow.class(), orig, reply);
+        if !flow.status().has(Status::ASSURED) {
+            self.loose.add(flow.class(), orig, reply);
+        }
+    }
 }
 
 impl Boundary {
@@ -78,6 +116,16 @@ impl Boundary {
     fn time_of(&self, sampled: BootMillis) -> BootMillis {
         if sampled >= self.started && sampled <= self.finished { sampled } else { self.middle() }
     }
+
+    /// Whether it would have found that the flow's counters have moved.
+    fn covers(&self, flow: &Flow) -> bool {
+        self.is_full() || flow.status().has(Status::ASSURED)
+    }
+
+    /// Whether it covers every flow.
+    fn is_full(&self) -> bool {
+        self.coverage != Coverage::Assured
+    }
 }
 
 /// The passes that windows begin and end with.
@@ -85,6 +133,8 @@ impl Boundary {
 pub(super) struct Passes {
     kept: VecDeque<Boundary>,
     window: Option<(Boundary, Boundary)>,
+    /// The same between passes that cover everything.
+    full: Option<(Boundary, Boundary)>,
     wished: Duration,
 }
 
@@ -99,7 +149,7 @@ const FORGET: u64 = 30 * 60 * 1000;
 
 impl Default for Passes {
     fn default() -> Self {
-        Self { kept: VecDeque::new(), window: None, wished: Duration::from_secs(2) }
+        Self { kept: VecDeque::new(), window: None, full: None, wished: Duration::from_secs(2) }
     }
 }
 
@@ -113,26 +163,53 @@ impl Passes {
         self.window.as_ref().map(|(from, to)| Window { from: from.middle(), to: to.middle() })
     }
 
-    /// What passed through between the ends of the window, and in how many milliseconds.
-    pub(super) fn volume(&self) -> Option<(Ledger, u64)> {
+    /// Shortest window that is as long as was wished for.
+    pub(super) fn least(&self) -> u64 {
+        u64::try_from(self.wished.as_millis()).unwrap_or(u64::MAX).saturating_mul(TOLERANCE) / 100
+    }
+
+    /// What all flows carry per second in the window.
+    pub(super) fn volume(&self) -> Option<Ledger> {
         let (from, to) = self.window.as_ref()?;
-        Some((to.ledger.since(&from.ledger), to.at.since(from.at)))
+        let tight = |sums: &Sums| sums.all.since(&sums.loose);
+        let rate = |bytes, from: &Boundary, to: &Boundary| per_second(bytes, to.at.since(from.at));
+        let tight = tight(&to.sums)
+            .zip(&tight(&from.sums), |to_sum, from_sum| rate(to_sum.saturating_sub(from_sum), from, to));
+        let Some((from, to)) = self.full.as_ref() else { return Some(tight) };
+        let loose = to.sums.loose.since(&from.sums.loose);
+        Some(tight.zip(&loose, |tight, loose| tight.saturating_add(rate(loose, from, to))))
     }
 
     pub(super) fn clear(&mut self) {
         self.kept.clear();
         self.window = None;
+        self.full = None;
+    }
+
+    /// Since when every value has been read again: the beginning of the latest pass that covered all.
+    pub(super) fn covered_since(&self) -> Option<BootMillis> {
+        self.kept.iter().rev().find(|b| b.is_full()).map(|b| b.started)
     }
 
     /// Notes the pass of a delta after which nothing was pending; true when it is a new boundary.
-    pub(super) fn note(&mut self, pass: &Pass, at: BootMillis, ledger: Ledger) -> bool {
+    pub(super) fn note(&mut self, pass: &Pass, at: BootMillis, sums: Sums) -> bool {
         let last = self.kept.back();
         let boundary = match pass.finished {
-            Some(finished) => Boundary { number: pass.number, started: pass.started, finished, ledger, at },
-            // The next one runs already: the one before was complete when it began.
+            Some(finished) => Boundary {
+                number: pass.number,
+                coverage: pass.coverage,
+                started: pass.started,
+                finished,
+                sums,
+                at,
+            },
+            // The next one runs already: the one before was complete when it began. What it covered
+            // was not said; where only assured flows are read, that is all that is certain.
             None if pass.number > 1 => {
                 let started = last.map_or(pass.started, |b| b.finished);
-                Boundary { number: pass.number - 1, started, finished: pass.started, ledger, at }
+                let assured = pass.coverage == Coverage::Assured || last.is_some_and(|b| !b.is_full());
+                let coverage = if assured { Coverage::Assured } else { Coverage::Whole };
+                Boundary { number: pass.number - 1, coverage, started, finished: pass.started, sums, at }
             }
             None => return false,
         };
@@ -150,36 +227,43 @@ impl Passes {
         self.kept.front().map_or(BootMillis(0), |b| b.started)
     }
 
+    /// The ends of the window of a flow: those of all, if the last pass covers it.
+    fn ends(&self, flow: &Flow) -> Option<&(Boundary, Boundary)> {
+        self.window.as_ref().filter(|(_, to)| to.covers(flow)).or(self.full.as_ref())
+    }
+
+    /// The end of a flow's window if it is as long as was wished for, nearly; passes may take longer.
+    pub(super) fn end_in_time(&self, flow: &Flow) -> Option<BootMillis> {
+        let (from, to) = self.ends(flow)?;
+        (to.middle().since(from.middle()) <= self.least().saturating_mul(2)).then_some(to.finished)
+    }
+
+    /// The time at which the latest pass read a flow and found it as it is, if it covers it.
+    pub(super) fn vouched(&self, flow: &Flow) -> Option<BootMillis> {
+        let latest = self.kept.iter().rev().find(|b| b.covers(flow))?;
+        (flow.sampled() <= latest.finished).then(|| latest.time_of(flow.sampled()))
+    }
+
     pub(super) fn rates(&self, flow: &Flow) -> Option<Rates> {
-        let (from, to) = self.window.as_ref()?;
-        let counters = flow.orig_counters().zip(flow.reply_counters());
-        let (orig, reply) = counters?;
-        let current = Sample { at: flow.sampled(), orig: orig.bytes, reply: reply.bytes };
+        let (from, to) = self.ends(flow)?;
+        let current = Sample::of(flow)?;
+        if flow.history.is_none() && current.at <= from.finished {
+            return Some(Rates::default());
+        }
         let single = [current];
-        let samples = flow.history.as_ref();
-        let upto = |end: &Boundary| match samples {
-            Some(h) => h.samples.iter().rev().find(|s| s.at <= end.finished).copied(),
-            None => single.iter().find(|s| s.at <= end.finished).copied(),
-        };
+        let samples = flow.history.as_ref().map_or(&single[..], |history| &history.samples);
+        let upto = |end: &Boundary| samples.iter().rev().find(|s| s.at <= end.finished).copied();
         let last = upto(to)?;
-        let end = to.time_of(last.at);
-        let (first, begin, least) = match upto(from) {
-            Some(first) => (first, from.time_of(first.at), 1),
+        let last = Sample { at: to.time_of(last.at), ..last };
+        Some(match upto(from) {
+            Some(first) => last.rates_since(&Sample { at: from.time_of(first.at), ..first }, 1),
             None if flow.born() && flow.first_seen() >= from.started => {
-                (Sample { at: flow.first_seen(), orig: 0, reply: 0 }, flow.first_seen(), SHORTEST_LIFE)
+                last.rates_since(&Sample { at: flow.first_seen(), orig: 0, reply: 0 }, SHORTEST_LIFE)
             }
             None => {
-                let first = samples.and_then(|h| h.samples.front()).copied().unwrap_or(current);
-                if first.at >= to.started {
-                    return None;
-                }
-                (first, first.at, 1)
+                let first = samples.first().filter(|first| first.at < to.started)?;
+                last.rates_since(first, 1)
             }
-        };
-        let millis = end.since(begin).max(least);
-        Some(Rates {
-            orig: per_second(last.orig.saturating_sub(first.orig), millis),
-            reply: per_second(last.reply.saturating_sub(first.reply), millis),
         })
     }
 
@@ -190,9 +274,11 @@ impl Passes {
         let mut kept = VecDeque::with_capacity(self.kept.len());
         // Old ones first, so that a pass that was kept once stays until it is too old.
         let mut previous: Option<BootMillis> = None;
+        let full = |(i, boundary): (usize, &Boundary)| boundary.is_full().then_some(i);
+        let last_full = self.kept.iter().enumerate().filter_map(full).rev().take(2).last().unwrap_or(0);
         for (i, boundary) in self.kept.iter().enumerate() {
             let age = newest.since(boundary.finished);
-            let is_last = i + 2 >= self.kept.len();
+            let is_last = i + 2 >= self.kept.len() || (boundary.is_full() && i >= last_full);
             let spacing = SPACING.iter().find(|(upto, _)| age <= *upto).map(|s| s.1);
             let far = previous.is_none_or(|p| boundary.finished.since(p) >= spacing.unwrap_or(u64::MAX));
             let useful = spacing.is_some() || (next.is_none() && age <= FORGET && self.needed(i, newest));
@@ -212,38 +298,51 @@ impl Passes {
     }
 
     fn choose(&mut self) {
-        let wished = u64::try_from(self.wished.as_millis()).unwrap_or(u64::MAX);
-        let least = wished.saturating_mul(TOLERANCE) / 100;
-        self.window = self.kept.back().and_then(|to| {
-            let mut earlier = self.kept.iter().rev().skip(1);
-            let from = earlier
-                .find(|b| to.middle().since(b.middle()) >= least)
-                .or_else(|| self.kept.front().filter(|b| b.number < to.number))?;
-            Some((*from, *to))
-        });
+        self.window = self.between(|_| true);
+        self.full = self.between(Boundary::is_full);
+    }
+
+    fn between(&self, wanted: impl Fn(&Boundary) -> bool) -> Option<(Boundary, Boundary)> {
+        let least = self.least();
+        let mut latest = self.kept.iter().rev().filter(|b| wanted(b));
+        let to = latest.next()?;
+        let mut oldest = None;
+        for from in latest {
+            oldest = Some((*from, *to));
+            if to.middle().since(from.middle()) >= least {
+                break;
+            }
+        }
+        oldest
     }
 }
 
 impl History {
     /// Begins with what was known before the first change.
     pub(super) fn begin(flow: &Flow) -> Self {
-        let mut samples = VecDeque::with_capacity(4);
+        let mut samples = Vec::with_capacity(2);
         if flow.born() && flow.orig_counters().is_none() {
-            samples.push_back(Sample { at: flow.first_seen(), orig: 0, reply: 0 });
+            samples.push(Sample { at: flow.first_seen(), orig: 0, reply: 0 });
         }
-        let mut history = Self { samples };
-        history.push(flow, &Passes::default());
-        history
+        samples.extend(Sample::of(flow));
+        Self { samples }
+    }
+
+    pub(super) fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
     /// Notes the flow's present counters.
     pub(super) fn push(&mut self, flow: &Flow, passes: &Passes) {
-        let Some((orig, reply)) = flow.orig_counters().zip(flow.reply_counters()) else { return };
-        let sample = Sample { at: flow.sampled(), orig: orig.bytes, reply: reply.bytes };
-        if self.samples.back().is_some_and(|s| s.at >= sample.at) {
-            self.samples.pop_back();
+        let Some(sample) = Sample::of(flow) else { return };
+        if self.samples.last().is_some_and(|s| s.at >= sample.at) {
+            self.samples.pop();
         }
-        self.samples.push_back(sample);
+        if self.samples.len() == self.samples.capacity() {
+            // Not twice as much: there are very many of these.
+            self.samples.reserve_exact(2);
+        }
+        self.samples.push(sample);
         self.thin(passes);
     }
 
@@ -253,14 +352,13 @@ impl History {
             return;
         }
         let gap = |at: BootMillis| passes.kept.partition_point(|b| b.finished < at);
-        let mut kept: VecDeque<Sample> = VecDeque::with_capacity(self.samples.len());
-        for sample in &self.samples {
-            if kept.back().is_some_and(|k| gap(k.at) == gap(sample.at)) {
-                kept.pop_back();
+        self.samples.dedup_by(|later, kept| {
+            let same = gap(later.at) == gap(kept.at);
+            if same {
+                *kept = *later;
             }
-            kept.push_back(*sample);
-        }
-        self.samples = kept;
+            same
+        });
     }
 }
 
@@ -269,6 +367,9 @@ pub(super) fn per_second(amount: u64, millis: u64) -> u64 {
     if amount == 0 {
         return 0;
     }
-    let rate = u128::from(amount) * 1000 / u128::from(millis.max(1));
-    u64::try_from(rate).unwrap_or(u64::MAX)
+    let millis = millis.max(1);
+    match amount.checked_mul(1000) {
+        Some(thousandfold) => thousandfold / millis,
+        None => u64::try_from(u128::from(amount) * 1000 / u128::from(millis)).unwrap_or(u64::MAX),
+    }
 }

@@ -2,7 +2,10 @@
 //! [`App::apply`] (what the source tells) and [`App::refresh`] (the moment moves on). Pure: no I/O;
 //! time is an argument; what the world has to do comes back as [`Effect`]s.
 //!
-//! `refresh` turns the state into a [`Screen`]; nothing is drawn from anything else.
+//! `refresh` turns the state into a [`Screen`]; nothing is drawn from anything else. It consists of
+//! parts, for over a million flows it takes longer than a person at the keyboard is to wait:
+//! [`App::begin`], [`App::work`] until the rows are up to date, [`App::show`]. Keys may come in
+//! between, and `show` makes a screen of the rows before; messages wait.
 
 mod compose;
 mod cursor;
@@ -15,7 +18,9 @@ mod pace;
 
 use std::time::{Duration, Instant};
 
+use conntop_proto::columns::Ids;
 use conntop_proto::flow::FlowId;
+use conntop_proto::message::{ServerHello, ServerMessage};
 use ratatui::layout::Rect;
 
 use self::cursor::Cursor;
@@ -41,6 +46,11 @@ use crate::view;
 pub const WINDOWS: [u64; 3] = [2, 10, 40];
 /// How long re-sorting waits after a person has moved: time to read a row and decide.
 const HOLD: Duration = Duration::from_millis(1500);
+
+/// What a collector calls the ability to read some flows more often than its passes come by.
+const FOCUS: &str = "focus";
+/// Flows that the protocol lets a client look at: more rows than any terminal has.
+const MOST_FOCUSED: usize = 1_000;
 
 /// What the application is told when it begins.
 #[derive(Clone, Debug, Default)]
@@ -154,10 +164,26 @@ impl App {
         self.layers.last().map_or(Context::Flows, Open::context)
     }
 
-    /// Flows whose rows are in view, for the collector to keep fresh.
+    /// Flows that the collector is to keep fresh: those whose rows are in view, none while the screen
+    /// stands or where the collector cannot do it.
     #[must_use]
-    pub fn visible(&self) -> &[FlowId] {
-        &self.visible
+    pub fn focus(&self) -> Vec<FlowId> {
+        let able = |hello: &ServerHello| hello.features.iter().any(|feature| feature == FOCUS);
+        if self.paused.is_some() || !self.engine.hello().is_some_and(able) {
+            return Vec::new();
+        }
+        match self.layers.last() {
+            Some(Open::Help { .. }) => Vec::new(),
+            Some(Open::Details { id, .. }) => vec![*id],
+            _ => self.visible.iter().copied().take(MOST_FOCUSED).collect(),
+        }
+    }
+
+    /// The collector was told of these flows. What stands on a paused screen stays as it is.
+    pub fn focused(&mut self, flows: &Ids) {
+        if self.paused.is_none() {
+            self.engine.set_focus(flows);
+        }
     }
 
     /// When the screen has to be made anew although nothing happens; `None` while nothing is due.
@@ -174,6 +200,21 @@ impl App {
     /// When a message contradicts itself; [`App::fail`] shows it.
     pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
         self.engine.apply(event, now)?;
+        self.applied();
+        Ok(())
+    }
+
+    /// Takes in one message of the stream.
+    ///
+    /// # Errors
+    /// As [`App::apply`].
+    pub fn apply_message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
+        self.engine.apply_message(message, now)?;
+        self.applied();
+        Ok(())
+    }
+
+    fn applied(&mut self) {
         let mirror = self.engine.mirror();
         self.pace.note(mirror);
         if self.suits && mirror.position().synced && !mirror.is_empty() {
@@ -182,7 +223,6 @@ impl App {
                 self.preset = Preset::Workstation;
             }
         }
-        Ok(())
     }
 
     /// Shows that the stream cannot be trusted any more; what is on the screen stays.
@@ -256,8 +296,35 @@ impl App {
         effects
     }
 
-    /// Makes the screen of that moment.
+    /// Makes the screen of that moment, however long it takes.
     pub fn refresh(&mut self, now: Instant) {
+        self.begin(now);
+        while !self.work(usize::MAX) {}
+        self.show(now);
+    }
+
+    /// Begins to bring the rows up to date; what was begun before goes on unless something else is
+    /// asked for now.
+    pub fn begin(&mut self, now: Instant) {
+        let ask = self.ask_at(now);
+        self.listing.begin(&self.engine, &ask);
+    }
+
+    /// Goes on with that, by so many flows; true when the rows are up to date.
+    pub fn work(&mut self, flows: usize) -> bool {
+        self.listing.advance(&self.engine, flows)
+    }
+
+    /// Makes the screen of that moment, with the rows as they are.
+    pub fn show(&mut self, now: Instant) {
+        let ask = self.ask_at(now);
+        let height = usize::from(self.areas().body.height);
+        self.cursor.follow(&mut self.listing, height);
+        self.keep_details();
+        self.screen = self.compose(&ask, self.paused.unwrap_or(now));
+    }
+
+    fn ask_at(&mut self, now: Instant) -> Ask {
         let hold = self.hold_until.is_some_and(|until| now < until);
         if !hold {
             self.hold_until = None;
@@ -267,12 +334,7 @@ impl App {
             (false, true) => view::Motion::Frozen,
             (false, false) => view::Motion::Live,
         };
-        let ask = self.ask(now, motion);
-        self.listing.refresh(&self.engine, &ask);
-        let height = usize::from(self.areas().body.height);
-        self.cursor.follow(&mut self.listing, height);
-        self.keep_details();
-        self.screen = self.compose(&ask, self.paused.unwrap_or(now));
+        self.ask(now, motion)
     }
 
     fn ask(&self, now: Instant, motion: view::Motion) -> Ask {

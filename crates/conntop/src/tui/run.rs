@@ -1,5 +1,12 @@
 //! The event loop: one task, one `select!`. Input is drawn at once; data is drawn at most every
 //! [`DATA_INTERVAL`], and more seldom when making the screen takes long; an idle program waits.
+//!
+//! Nothing keeps a key waiting: bringing the rows up to date and taking in messages are done for
+//! [`SLICE`] at a time. Either is finished before the other goes on, so rows are made of one state.
+
+mod focus;
+mod inbox;
+mod pacer;
 
 use std::future::poll_fn;
 use std::io;
@@ -11,6 +18,10 @@ use futures_util::StreamExt;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
+use self::focus::Focus;
+use self::inbox::Inbox;
+pub use self::pacer::DATA_INTERVAL;
+use self::pacer::Pacer;
 use super::action::{Action, Edit, Effect};
 use super::app::App;
 use super::bindings::{self, Context};
@@ -21,11 +32,13 @@ use super::terminal::Guard;
 use crate::engine::Connection;
 use crate::source::{Request, Source, SourceEnd, SourceError, SourceEvent};
 
-/// Shortest time between two drawings because of data: ten a second look live.
-pub const DATA_INTERVAL: Duration = Duration::from_millis(100);
-/// Share of the time that making screens may take, as a divisor.
-const SHARE: u32 = 4;
-/// Events that are applied before the keyboard is looked at again.
+/// Time between two looks at the keyboard while there is something to do; input waits for this, for
+/// one message and for one drawing at most.
+const SLICE: Duration = Duration::from_millis(10);
+/// Flows that are asked between two looks at the clock: even the longest filter takes only a part of
+/// a slice for them.
+const STEP: usize = 64;
+/// Keys that are taken in before the screen is drawn.
 const BATCH: usize = 16;
 
 /// How the loop ended.
@@ -68,26 +81,48 @@ pub async fn run(
     let mut keys = EventStream::new();
     fit(&mut app);
     let mut pace = Pacer::default();
+    let mut inbox = Inbox::default();
+    let mut focus = Focus::default();
     let mut open = true;
     let mut stopped_here = false;
     loop {
         if !guard.is_held() {
             return Err(io::Error::other("a part of the program has failed; its message is above"));
         }
-        if pace.is_due(Instant::now()) {
-            let begun = Instant::now();
-            app.refresh(begun);
-            guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
-            pace.drawn(begun, Instant::now());
+        let now = Instant::now();
+        if pace.is_due(now) {
+            app.begin(now);
+            pace.begun(now);
         }
-        let wake = pace.next(app.due(Instant::now()));
+        if pace.is_busy() {
+            let done = for_a_while(|| app.work(STEP));
+            if done || pace.is_awaited() {
+                app.show(Instant::now());
+                guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
+                pace.drawn();
+                focus.want(&app.focus());
+            }
+            if done {
+                pace.done(Instant::now());
+            }
+        }
+        let now = Instant::now();
+        if let Some(flows) = focus.take(now) {
+            app.focused(&flows);
+            source.request(Request::Focus(flows));
+        }
+        let due = app.due(now);
+        let wake = [pace.next(due), focus.due()].into_iter().flatten().min();
+        let goes_on = pace.is_busy() || (!inbox.is_empty() && !app.paused());
         let happened = tokio::select! {
             biased;
             _ = &mut gone => return Ok(Exit::Quit),
             heard = signals.next() => Happened::Signal(heard),
             event = keys.next() => Happened::Terminal(event.transpose()?),
-            event = source.next(), if open && !app.paused() => Happened::Source(event),
-            () = at(wake) => Happened::Time,
+            // Whoever feeds the source gets a turn as well.
+            () = tokio::task::yield_now(), if goes_on => Happened::Nothing,
+            event = source.next(), if !goes_on && open && !app.paused() => Happened::Source(event),
+            () = at(wake), if !goes_on => Happened::Time,
         };
         let effects = match happened {
             Happened::Signal(Control::Quit) => return Ok(Exit::Quit),
@@ -128,14 +163,23 @@ pub async fn run(
                 Vec::new()
             }
             Happened::Source(Some(event)) => {
-                if let Some(error) = apply(&mut app, &mut source, event) {
+                if let Some(error) = apply(&mut app, &mut source, &mut inbox, Some(event)) {
                     return Ok(Exit::Failed(error));
                 }
                 pace.data();
                 Vec::new()
             }
+            Happened::Nothing => {
+                if !pace.is_busy() {
+                    if let Some(error) = apply(&mut app, &mut source, &mut inbox, None) {
+                        return Ok(Exit::Failed(error));
+                    }
+                    pace.data();
+                }
+                Vec::new()
+            }
             Happened::Time => {
-                pace.time(Instant::now(), wake);
+                pace.time(Instant::now(), due);
                 Vec::new()
             }
         };
@@ -176,6 +220,8 @@ enum Happened {
     Terminal(Option<Event>),
     Source(Option<SourceEvent>),
     Time,
+    /// What has been begun goes on.
+    Nothing,
 }
 
 /// Takes in an event of the terminal.
@@ -201,16 +247,46 @@ fn action(app: &mut App, event: Event) -> Option<Action> {
     }
 }
 
-/// Applies an event and what waits behind it; an error is one that leaves nothing to show.
-fn apply(app: &mut App, source: &mut Source, first: SourceEvent) -> Option<SourceError> {
-    let mut next = Some(first);
-    for _ in 0..BATCH {
-        let Some(event) = next else { break };
-        if let Err(error) = app.apply(event, Instant::now()) {
-            app.fail(format!("the source contradicts itself: {error}"));
-            break;
+/// Does something again and again until it is done, true, or it is time to look at the keyboard.
+fn for_a_while(mut step: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + SLICE;
+    loop {
+        if step() {
+            return true;
         }
-        next = source.try_next();
+        if Instant::now() >= end {
+            return false;
+        }
+    }
+}
+
+/// Applies an event and what waits behind it; an error is one that leaves nothing to show.
+fn apply(
+    app: &mut App,
+    source: &mut Source,
+    inbox: &mut Inbox,
+    first: Option<SourceEvent>,
+) -> Option<SourceError> {
+    let mut next = first;
+    for_a_while(|| {
+        let now = Instant::now();
+        let applied = match next.take() {
+            Some(event) => inbox.begin(event, app, now),
+            None => inbox.step(app, now),
+        };
+        if let Err(error) = applied {
+            app.fail(format!("the source contradicts itself: {error}"));
+            return true;
+        }
+        if inbox.is_empty() {
+            next = source.try_next();
+        }
+        inbox.is_empty() && next.is_none()
+    });
+    if let Some(event) = next
+        && let Err(error) = inbox.begin(event, app, Instant::now())
+    {
+        app.fail(format!("the source contradicts itself: {error}"));
     }
     match app.engine().connection() {
         Connection::Ended(SourceEnd::Failed(error)) if app.engine().hello().is_none() => Some(error.clone()),
@@ -232,52 +308,6 @@ async fn at(wake: Option<Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// When to draw.
-#[derive(Debug)]
-struct Pacer {
-    due: bool,
-    data: bool,
-    earliest: Option<Instant>,
-}
-
-impl Default for Pacer {
-    fn default() -> Self {
-        Self { due: true, data: false, earliest: None }
-    }
-}
-
-impl Pacer {
-    fn now(&mut self) {
-        self.due = true;
-    }
-
-    fn data(&mut self) {
-        self.data = true;
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.due || (self.data && self.earliest.is_none_or(|at| now >= at))
-    }
-
-    fn drawn(&mut self, begun: Instant, done: Instant) {
-        self.due = false;
-        self.data = false;
-        let cost = done.saturating_duration_since(begun);
-        self.earliest = Some(done + DATA_INTERVAL.max(cost * SHARE));
-    }
-
-    fn next(&self, due: Option<Instant>) -> Option<Instant> {
-        let data = self.earliest.filter(|_| self.data);
-        [data, due].into_iter().flatten().min()
-    }
-
-    fn time(&mut self, now: Instant, wake: Option<Instant>) {
-        if wake.is_some_and(|at| now >= at) && !self.data {
-            self.due = true;
-        }
     }
 }
 

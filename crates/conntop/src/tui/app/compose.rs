@@ -196,7 +196,7 @@ impl App {
             Open::Details { top, row, end, id } => {
                 let mirror = self.engine.mirror();
                 let rate = |bytes| format::rate(bytes, self.unit).trim_start().to_owned();
-                let rates = mirror.get(*id).and_then(|flow| mirror.rates(flow));
+                let rates = mirror.get(*id).and_then(|flow| mirror.own_rates(flow));
                 let subject = Subject {
                     row,
                     now: self.engine.collector_time(now),

@@ -80,8 +80,8 @@ impl Ranks for Listing {
 }
 
 impl Listing {
-    /// Brings order and totals up to date.
-    pub(crate) fn refresh(&mut self, engine: &Engine, ask: &Ask) {
+    /// Begins to bring order and totals up to date.
+    pub(crate) fn begin(&mut self, engine: &Engine, ask: &Ask) {
         let query = Query {
             filter: ask.filter.clone(),
             hide_internal: ask.hide_local,
@@ -89,7 +89,12 @@ impl Listing {
             motion: ask.motion,
             ghost: GHOST,
         };
-        self.0.refresh(ask.source(engine), &query);
+        self.0.begin(ask.source(engine), &query);
+    }
+
+    /// Goes on with that; true when they are up to date.
+    pub(crate) fn advance(&mut self, engine: &Engine, flows: usize) -> bool {
+        self.0.advance(Source { mirror: engine.mirror(), now: Now::default() }, flows)
     }
 
     pub(crate) fn totals(&self) -> &Totals {
@@ -108,7 +113,7 @@ impl Listing {
         let layout = ask.layout();
         let rows = self.0.rows(top, height).into_iter();
         rows.map(|place| {
-            let row = match source.get(place.id) {
+            let row = match source.look_at(place.id) {
                 Some(view) => row(&view, &layout, ask.unit),
                 None => Row { ghost: true, ..Row::default() },
             };

@@ -1,0 +1,86 @@
+//! When to make a screen: at once for what a person does, seldom for data, never for nothing.
+
+use std::time::{Duration, Instant};
+
+/// Shortest time between two drawings because of data: ten a second look live.
+pub const DATA_INTERVAL: Duration = Duration::from_millis(100);
+/// Share of the time that making screens may take, as a divisor.
+const SHARE: u32 = 4;
+
+/// When to make a screen.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    /// Something was done, or a moment has come.
+    due: bool,
+    /// What a person has done has not been drawn.
+    input: bool,
+    data: bool,
+    earliest: Option<Instant>,
+    /// Since when the rows are being brought up to date.
+    busy: Option<Instant>,
+}
+
+impl Default for Pacer {
+    fn default() -> Self {
+        Self { due: true, input: true, data: false, earliest: None, busy: None }
+    }
+}
+
+impl Pacer {
+    /// A person did something.
+    pub(super) fn now(&mut self) {
+        self.due = true;
+        self.input = true;
+    }
+
+    /// Something was told.
+    pub(super) fn data(&mut self) {
+        self.data = true;
+    }
+
+    /// Whether the rows are to be brought up to date.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.due || (self.data && self.earliest.is_none_or(|at| now >= at))
+    }
+
+    /// That has begun.
+    pub(super) fn begun(&mut self, now: Instant) {
+        self.due = false;
+        self.data = false;
+        self.busy.get_or_insert(now);
+    }
+
+    /// Whether it has begun and is not done.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.is_some()
+    }
+
+    /// Whether a screen is to be drawn before it is done.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.input
+    }
+
+    /// A screen was drawn.
+    pub(super) fn drawn(&mut self) {
+        self.input = false;
+    }
+
+    /// The rows are up to date, and drawn.
+    pub(super) fn done(&mut self, now: Instant) {
+        let cost = self.busy.take().map_or(Duration::ZERO, |begun| now.saturating_duration_since(begun));
+        self.earliest = Some(now + DATA_INTERVAL.max(cost * SHARE));
+    }
+
+    /// When it is due next, while nobody does anything.
+    pub(super) fn next(&self, due: Option<Instant>) -> Option<Instant> {
+        let data = self.earliest.filter(|_| self.data);
+        [data, due].into_iter().flatten().min()
+    }
+
+    /// A moment has come.
+    pub(super) fn time(&mut self, now: Instant, due: Option<Instant>) {
+        if due.is_some_and(|at| now >= at) {
+            self.due = true;
+        }
+    }
+}

@@ -29,12 +29,12 @@ lab *arguments:
 
 # All micro-benchmarks of the crates (divan), or those that a filter names: just bench encode
 bench *filter:
-    cargo bench --workspace --locked --benches -- {{filter}}
+    cargo bench --workspace --locked --bench '*' -- {{filter}}
 
 # conntopd and conntop beside conntrack, iptstate and flowtop on one table: just bench-peers 1k,10k
 bench-peers sizes="1k,10k,100k,1M":
     cargo run --release --quiet --locked --package conntop-tests --bin conntop-bench -- --sizes {{sizes}} dumps peers
 
-# Every number of docs/performance.md, in some ten minutes on an idle machine
+# Every number of docs/performance.md, put into it, in some ten minutes on an idle machine
 bench-all *options:
-    cargo run --release --quiet --locked --package conntop-tests --bin conntop-bench -- {{options}} all
+    cargo run --release --quiet --locked --package conntop-tests --bin conntop-bench -- --into docs/performance.md {{options}} all

@@ -9,7 +9,7 @@ use conntop_tests::meter::Usage;
 use conntop_tests::terminal::{SIZE, Terminal};
 
 use crate::field::Field;
-use crate::report::{Report, count, digits, in_mb, megabytes, millis};
+use crate::report::{Form, Report, count, digits, in_mb, megabytes, millis};
 use crate::run::{PATIENCE, conntop, flows, over, rows};
 use crate::stop;
 
@@ -19,6 +19,22 @@ const FULL: usize = SIZE.0 as usize - 6;
 const PRESSES: u32 = 20;
 /// The longest that a fast flow may take to the top of a million.
 const LONGEST: Duration = Duration::from_secs(60);
+
+const FIRST: Form = Form {
+    key: "first",
+    title: "The first screen, from the start of the program; the daemon slept",
+    head: &["flows", "", "full screen s", "all rows s", "CPU s until then", "MB (most)"],
+};
+const KEYS: Form = Form {
+    key: "keys",
+    title: "A key, from the press to the screen, while 1,000 flows change per second",
+    head: &["flows", "presses", "median ms", "longest ms", "took s"],
+};
+const FAST: Form = Form {
+    key: "fast",
+    title: "A flow that begins with 100 Mbit/s, sorted by rate",
+    head: &["flows", "s until it is on the screen", "CPU s of the daemon meanwhile", "Mbit/s really"],
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -64,8 +80,7 @@ fn first(field: &Field, size: u32, way: Way, report: &mut Report) -> Result<()> 
         Way::Remote => "remote",
     };
     report.row(
-        "The first screen, from the start of the program; the daemon slept",
-        &["flows", "", "full screen s", "all rows s", "CPU s until then", "MB (most)"],
+        &FIRST,
         vec![
             count(size.into()),
             how.to_owned(),
@@ -107,8 +122,7 @@ fn large(field: &Field, size: u32, report: &mut Report) -> Result<()> {
     waits.sort_unstable();
     let [half, most] = [waits.get(waits.len() / 2), waits.last()].map(|w| w.copied().unwrap_or_default());
     report.row(
-        "A key, from the press to the screen, while 1,000 flows change per second",
-        &["flows", "presses", "median ms", "longest ms", "took s"],
+        &KEYS,
         vec![
             named.clone(),
             waits.len().to_string(),
@@ -143,8 +157,7 @@ fn fast(
     mover.finish()?;
     let seen = seen?;
     report.row(
-        "A flow that begins with 100 Mbit/s, sorted by rate",
-        &["flows", "s until it is on the screen", "CPU s of the daemon meanwhile", "Mbit/s really"],
+        &FAST,
         vec![
             named.to_owned(),
             digits(seen.as_secs_f64()),

@@ -13,19 +13,22 @@ use nfnetlink::{Read, RequestSocket, messages};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::field::Field;
-use crate::report::{Report, count, digits, megabytes, millis};
+use crate::report::{Form, Report, count, digits, megabytes, millis};
 use crate::stop;
 
-const TITLE: &str = "One dump: CPU milliseconds, medians of repetitions in turns";
-const HEAD: [&str; 7] = [
-    "flows",
-    "raw recv loop",
-    "first into the table",
-    "again into the table",
-    "`conntrack -L`",
-    "again / raw",
-    "again / `conntrack -L`",
-];
+const FORM: Form = Form {
+    key: "dumps",
+    title: "One dump: CPU milliseconds, medians of repetitions in turns",
+    head: &[
+        "flows",
+        "raw recv loop",
+        "first into the table",
+        "again into the table",
+        "`conntrack -L`",
+        "again / raw",
+        "again / `conntrack -L`",
+    ],
+};
 /// No entry of a dump has fewer bytes; the mean is about 290.
 const LEAST: usize = 150;
 
@@ -63,7 +66,7 @@ pub(crate) fn measure(field: &Field, flows: u32, report: &mut Report) -> Result<
     row.extend([raw, first, again].map(|time| digits(millis(time))));
     row.push(format!("{} ({} MB)", digits(millis(listed)), megabytes(peak)));
     row.extend([ratio(again, raw), ratio(again, listed)].map(|r| format!("{r:.2}")));
-    report.row(TITLE, &HEAD, row);
+    report.row(&FORM, row);
     let size = count(flows.into());
     report.target(
         format!("dump of {size} into the table, first / raw recv loop"),

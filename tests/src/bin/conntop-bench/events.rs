@@ -11,14 +11,16 @@ use conntop_tests::client::{Client, ClientOptions};
 use conntop_tests::meter::Usage;
 
 use crate::field::Field;
-use crate::report::{Report, count, count_of, digits};
+use crate::report::{Form, Report, count, count_of, digits};
 use crate::run::PATIENCE;
 
 /// New flows per second, and as many that end.
 const RATE: u32 = 100_000;
-const TITLE: &str = "Events: 100,000 begin and 100,000 end per second";
-const HEAD: [&str; 6] =
-    ["flows", "client", "events/s", "daemon without them", "with them", "us of the daemon per event"];
+const FORM: Form = Form {
+    key: "events",
+    title: "Events: 100,000 flows begin and 100,000 end per second",
+    head: &["flows", "client", "events/s", "daemon without them", "with them", "us of the daemon per event"],
+};
 /// So many at once do not fit into a small buffer.
 const BURST: u32 = 50_000;
 
@@ -78,7 +80,7 @@ fn storm(field: &Field, size: u32, window: Duration, listener: Listener, report:
         format!("{} %", digits(percent)),
         format!("{micros:.2}"),
     ];
-    report.row(TITLE, &HEAD, row.to_vec());
+    report.row(&FORM, row.to_vec());
     if listener == Listener::OfNone {
         report.target("an event, table included", 1.0, micros, "us");
         report.target(format!("events lost at {rate:.0}/s with 64 MiB"), 0.0, count_of(lost), "events");

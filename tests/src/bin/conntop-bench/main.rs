@@ -12,6 +12,7 @@ mod dumps;
 mod events;
 mod field;
 mod peers;
+mod profile;
 mod report;
 mod run;
 mod stop;
@@ -27,7 +28,7 @@ use conntop_tests::programs::program;
 use conntop_tests::tools;
 
 use crate::field::Field;
-use crate::report::{Report, in_mb};
+use crate::report::{Form, Report, in_mb};
 
 const HELP: &str = "\
 Usage: conntop-bench [OPTIONS] PART...
@@ -37,16 +38,20 @@ Usage: conntop-bench [OPTIONS] PART...
   events    cost per event, loss, repair
   wire      a snapshot over 40 Mbit/s, bytes per update
   client    first rows, keys, memory
+  profile   where the time goes, by perf
   sizes     of the programs
   all       everything
 
   --sizes N,N   tables, such as 1k,10k,100k,1M (those)
   --window S    seconds of a measurement (6)
   --out FILE    write the Markdown there, too
+  --into FILE   put the tables into their places in this document, such as docs/performance.md
 
 Root only. What is missing is installed; CONNTOP_PROGRAMS names a directory of programs to be
 measured as they are. Made for an idle machine: all takes some ten minutes and 3 GB.
 ";
+
+const PROGRAMS: Form = Form { key: "programs", title: "Programs", head: &["", "MB"] };
 
 /// What is measured at which sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,16 +61,18 @@ enum Part {
     Events,
     Wire,
     Client,
+    Profile,
     Sizes,
 }
 
 impl Part {
-    const ALL: [(&'static str, Part); 6] = [
+    const ALL: [(&'static str, Part); 7] = [
         ("dumps", Part::Dumps),
         ("peers", Part::Peers),
         ("events", Part::Events),
         ("wire", Part::Wire),
         ("client", Part::Client),
+        ("profile", Part::Profile),
         ("sizes", Part::Sizes),
     ];
 }
@@ -75,6 +82,7 @@ struct Options {
     sizes: Vec<u32>,
     window: Duration,
     out: Option<String>,
+    into: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -96,6 +104,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
         sizes: vec![1000, 10_000, 100_000, 1_000_000],
         window: Duration::from_secs(6),
         out: None,
+        into: None,
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -104,6 +113,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "help" | "-h" | "--help" => options.parts.clear(),
             "--sizes" => options.sizes = value()?.split(',').map(size).collect::<Result<_>>()?,
             "--window" => options.window = Duration::from_secs(value()?.parse().context("--window")?),
+            "--into" => options.into = Some(value()?.clone()),
             "--out" => options.out = Some(value()?.clone()),
             "all" => options.parts.extend(Part::ALL.map(|(_, part)| part)),
             other => {
@@ -144,9 +154,7 @@ fn measure(options: &Options) -> Result<()> {
     tools::ready().map_err(|why| anyhow!("{why}"))?;
     stop::listen()?;
     let began = Instant::now();
-    let mut report = Report::default();
-    let machine = machine()?;
-    tools::tell(&machine);
+    let mut report = Report::on(machine()?);
     let has = |part| options.parts.contains(&part);
     if has(Part::Sizes) {
         report.attempt("sizes", sizes);
@@ -159,7 +167,13 @@ fn measure(options: &Options) -> Result<()> {
         }
     }
     let measured = at_sizes(options, &mut report);
-    let text = format!("{machine}\n\n{}", report.markdown());
+    if let Some(into) = &options.into {
+        let document = fs::read_to_string(into).with_context(|| format!("reading {into}"))?;
+        let (text, homeless) = report.placed_in(&document);
+        fs::write(into, text).with_context(|| format!("writing {into}"))?;
+        tools::tell(&format!("without a place in {into}: {homeless:?}"));
+    }
+    let text = report.markdown();
     print(&text);
     if let Some(out) = &options.out {
         fs::write(out, &text).with_context(|| format!("writing {out}"))?;
@@ -204,6 +218,9 @@ fn at_sizes(options: &Options, report: &mut Report) -> Result<()> {
         if has(Part::Wire) && asked && (only || size == 100_000) {
             wire::measure(&field, size, *window, report);
         }
+        if has(Part::Profile) && asked && (only || size == 100_000) {
+            profile::measure(&field, size, *window, report);
+        }
         if has(Part::Events) && asked && (only || size == 100_000) {
             events::measure(&mut field, size, *window, report);
         }
@@ -218,7 +235,7 @@ fn sizes(report: &mut Report) -> Result<()> {
     for name in ["conntopd", "conntop"] {
         let path = program(name)?;
         let bytes = fs::metadata(&path).with_context(|| format!("{}", path.display()))?.len();
-        report.row("Programs", &["", "MB"], vec![name.to_owned(), format!("{:.2}", in_mb(bytes))]);
+        report.row(&PROGRAMS, vec![name.to_owned(), format!("{:.2}", in_mb(bytes))]);
         if name == "conntopd" {
             report.target("conntopd, with the schema", 5.0, in_mb(bytes), "MB");
         }

@@ -11,9 +11,15 @@ use conntop_tests::terminal::Terminal;
 use conntop_tests::tools::{command, find};
 
 use crate::field::Field;
-use crate::report::{Report, State, count, count_of, digits, in_mb};
+use crate::report::{Form, Report, State, count, count_of, digits, in_mb};
 use crate::run::{PATIENCE, Silent, conntop, flows, over, wait_for_flows};
 use crate::stop;
+
+const STREAM: Form = Form {
+    key: "stream",
+    title: "The stream of a screen while 1,000 flows change per second",
+    head: &["flows", "B/s, compressed"],
+};
 
 /// The daemon as it is started for a measurement.
 #[derive(Clone, Copy, Debug)]
@@ -130,11 +136,7 @@ fn served(field: &Field, size: u32, pace: Pace, mode: Mode, report: &mut Report)
     if mode.name.is_empty() {
         report.cost(State::Changing, "its screen (`conntop -c`)", size, client);
         let bytes = count_of(relay.bytes().0 - before) / pace.window.as_secs_f64();
-        report.row(
-            "The stream of a screen while 1,000 flows change per second",
-            &["flows", "B/s, compressed"],
-            vec![count(size.into()), digits(bytes)],
-        );
+        report.row(&STREAM, vec![count(size.into()), digits(bytes)]);
         let size_text = count(size.into());
         if let Some(most) = most_memory(size) {
             report.target(

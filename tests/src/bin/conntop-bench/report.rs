@@ -1,7 +1,6 @@
 //! What was measured, as Markdown.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -33,24 +32,33 @@ struct Target {
     met: bool,
 }
 
-/// A table of a section.
-struct Section {
-    title: String,
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
+/// A table of results.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    /// Names its place in a document, see [`Report::placed_in`].
+    pub(crate) key: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) head: &'static [&'static str],
 }
 
 /// Everything that was found out so far.
 #[derive(Default)]
 pub(crate) struct Report {
+    machine: String,
     costs: BTreeMap<(State, usize, u32), Cost>,
     programs: Vec<String>,
     targets: Vec<Target>,
-    sections: Vec<Section>,
+    rows: Vec<(Form, Vec<Vec<String>>)>,
     failures: Vec<String>,
 }
 
 impl Report {
+    /// Nothing yet, on this machine.
+    pub(crate) fn on(machine: String) -> Self {
+        tell(&machine);
+        Report { machine, ..Report::default() }
+    }
+
     /// Notes what a program costs at so many flows.
     pub(crate) fn cost(&mut self, state: State, program: &str, flows: u32, cost: Cost) {
         let found = self.programs.iter().position(|known| known == program);
@@ -71,16 +79,13 @@ impl Report {
         self.targets.push(Target { what, wanted, measured, met });
     }
 
-    /// Adds a row to the table of this title.
-    pub(crate) fn row(&mut self, title: &str, head: &[&str], row: Vec<String>) {
-        tell(&format!("{title}: {}", row.join(" | ")));
-        let known = self.sections.iter_mut().find(|section| section.title == title);
-        if let Some(section) = known {
-            section.rows.push(row);
-            return;
+    /// Adds a row to this table.
+    pub(crate) fn row(&mut self, form: &Form, row: Vec<String>) {
+        tell(&format!("{}: {}", form.title, row.join(" | ")));
+        match self.rows.iter_mut().find(|(known, _)| known.key == form.key) {
+            Some((_, rows)) => rows.push(row),
+            None => self.rows.push((*form, vec![row])),
         }
-        let head = head.iter().map(|cell| (*cell).to_owned()).collect();
-        self.sections.push(Section { title: title.to_owned(), head, rows: vec![row] });
     }
 
     /// Runs a part of the measurements; a failure is noted, and the rest goes on.
@@ -95,41 +100,69 @@ impl Report {
         }
     }
 
-    /// All of it.
+    /// All of it, for reading.
     pub(crate) fn markdown(&self) -> String {
-        let mut text = String::new();
+        let parts = self.parts();
+        parts.iter().map(|(_, title, body)| format!("### {title}\n\n{body}\n")).collect()
+    }
+
+    /// A document with the results in their places, each between `<!-- bench: KEY -->` and
+    /// `<!-- /bench -->`. Names the keys that have no place.
+    pub(crate) fn placed_in(&self, document: &str) -> (String, Vec<&'static str>) {
+        let mut text = document.to_owned();
+        let mut homeless = Vec::new();
+        for (key, _, body) in self.parts() {
+            let (begin, end) = (format!("<!-- bench: {key} -->\n"), "<!-- /bench -->");
+            let place = text.split_once(&begin).and_then(|(before, rest)| {
+                let (_, after) = rest.split_once(end)?;
+                Some(format!("{before}{begin}{body}{end}{after}"))
+            });
+            match place {
+                Some(new) => text = new,
+                None => homeless.push(key),
+            }
+        }
+        (text, homeless)
+    }
+
+    /// Key, title and text of every table that has rows.
+    fn parts(&self) -> Vec<(&'static str, &str, String)> {
+        let mut parts = vec![("machine", "Machine", format!("{}\n", self.machine))];
         if !self.targets.is_empty() {
             let rows = self.targets.iter().map(|t| {
                 let met = if t.met { "met" } else { "**missed**" };
                 vec![t.what.clone(), t.wanted.clone(), t.measured.clone(), met.to_owned()]
             });
-            grid(&mut text, "Targets", &["", "target", "measured", ""].map(str::to_owned), rows);
+            let head = ["", "target", "measured", ""].map(str::to_owned);
+            parts.push(("targets", "Targets", grid(&head, rows)));
         }
-        for (state, title) in [
-            (State::Idle, "Beside each other, nothing changes: % of a core / MB resident (most)"),
-            (
-                State::Changing,
-                "Beside each other, 1,000 flows change per second: % of a core / MB resident (most)",
-            ),
+        for (state, key, title) in [
+            (State::Idle, "idle", "Nothing changes: % of a core / MB resident (most)"),
+            (State::Changing, "changing", "1,000 flows change per second: % of a core / MB resident (most)"),
         ] {
-            self.beside(&mut text, state, title);
+            let body = self.beside(state);
+            if !body.is_empty() {
+                parts.push((key, title, body));
+            }
         }
-        for Section { title, head, rows } in &self.sections {
-            grid(&mut text, title, head, rows.iter().cloned());
+        for (form, rows) in &self.rows {
+            let head: Vec<String> = form.head.iter().map(|cell| (*cell).to_owned()).collect();
+            parts.push((form.key, form.title, grid(&head, rows.iter().cloned())));
         }
-        for failure in &self.failures {
-            let _ = writeln!(text, "- not measured: {failure}");
+        if !self.failures.is_empty() {
+            let lines = self.failures.iter().map(|failure| format!("- {failure}\n")).collect();
+            parts.push(("failures", "Not measured", lines));
         }
-        text
+        parts
     }
 
-    fn beside(&self, text: &mut String, state: State, title: &str) {
+    fn beside(&self, state: State) -> String {
         let of_state = || self.costs.iter().filter(move |((s, ..), _)| *s == state);
         let mut sizes: Vec<u32> = of_state().map(|((_, _, flows), _)| *flows).collect();
         sizes.sort_unstable();
         sizes.dedup();
         if sizes.is_empty() {
-            return;
+            return String::new();
         }
         let mut head = vec!["flows".to_owned()];
         head.extend(sizes.iter().map(|flows| count(u64::from(*flows))));
@@ -140,12 +173,14 @@ impl Report {
                 std::iter::once(program.clone()).chain(cells).collect()
             })
         });
-        grid(text, title, &head, rows);
-        let Some((base, rest)) = self.ratios(state, &sizes) else { return };
+        let mut text = grid(&head, rows);
+        let Some((base, rest)) = self.ratios(state, &sizes) else { return text };
         if let Some(corner) = head.first_mut() {
             *corner = format!("CPU, as multiples of {base}");
         }
-        grid(text, "", &head, rest.into_iter());
+        text.push('\n');
+        text.push_str(&grid(&head, rest.into_iter()));
+        text
     }
 
     /// The CPU of each program over that of the daemon with the program's own client.
@@ -168,17 +203,13 @@ impl Report {
     }
 }
 
-fn grid(text: &mut String, title: &str, head: &[String], rows: impl Iterator<Item = Vec<String>>) {
-    if !title.is_empty() {
-        let _ = writeln!(text, "### {title}\n");
-    }
+fn grid(head: &[String], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    text.push_str(&line(head));
-    text.push_str(&line(&vec!["---".to_owned(); head.len()]));
+    let mut text = line(head) + &line(&vec!["---".to_owned(); head.len()]);
     for row in rows {
         text.push_str(&line(&row));
     }
-    text.push('\n');
+    text
 }
 
 fn shown(cost: Cost) -> String {

@@ -10,11 +10,21 @@ use conntop_tests::client::{Client, ClientOptions};
 use conntop_tests::relay::{Line, Relay};
 
 use crate::field::Field;
-use crate::report::{Report, count, count_of, digits, megabytes};
+use crate::report::{Form, Report, count, count_of, digits, megabytes};
 use crate::run::PATIENCE;
 
 /// A DSL line, or a poor WLAN.
 const LINE: Line = Line::BitsPerSecond(40_000_000);
+const SNAPSHOT: Form = Form {
+    key: "snapshot",
+    title: "A whole table over 40 Mbit/s",
+    head: &["flows", "from a daemon", "s", "MB", "bytes per flow"],
+};
+const UPDATES: Form = Form {
+    key: "updates",
+    title: "The stream while the counters of 1,000 flows change per second",
+    head: &["flows", "", "B/s", "updates of counters/s", "other rows/s", "bytes per update, all in"],
+};
 
 pub(crate) fn measure(field: &Field, size: u32, window: Duration, report: &mut Report) {
     let name = |what: &str| format!("{what} at {}", count(size.into()));
@@ -46,8 +56,7 @@ fn snapshot(field: &Field, size: u32, report: &mut Report) -> Result<()> {
         let bytes = relay.bytes().0;
         let each = count_of(bytes) / count_of(u64::try_from(flows)?);
         report.row(
-            "A whole table over 40 Mbit/s",
-            &["flows", "from a daemon", "s", "MB", "bytes per flow"],
+            &SNAPSHOT,
             vec![count(size.into()), when.to_owned(), digits(took), megabytes(bytes), format!("{each:.1}")],
         );
         let what = format!("{} over 40 Mbit/s from a daemon {when}", count(size.into()));
@@ -81,8 +90,7 @@ fn updates(
     let each = count_of(bytes) / of(traffic).max(1.0);
     let seconds = window.as_secs_f64();
     report.row(
-        "The stream while 1,000 flows change per second",
-        &["flows", "", "B/s", "updates of counters/s", "other rows/s", "bytes per update, all in"],
+        &UPDATES,
         vec![
             count(size.into()),
             text.to_owned(),

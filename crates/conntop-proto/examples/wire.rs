@@ -1,165 +1,68 @@
-//! Measures the wire: bytes per traffic update and per new flow, raw and compressed, and the time to
-//! encode and decode them. Typical values: 1,000 changed flows of 100,000, counters of two to nine
-//! digits.
+//! Counts the bytes of the wire, raw and compressed: traffic updates, whole flows, an idle stream, and
+//! a whole table for a client that connects. What is measured is described in `benches/dataset`; the
+//! times are in `benches/codec.rs`.
 
-use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
+use conntop_proto::codec::{EncodeError, ZstdEncoder};
+use conntop_proto::delta::DeltaRows;
+use conntop_proto::limits::MAX_FRAME_OUTPUT;
+use conntop_proto::message::{Ping, ServerMessage};
 
-use conntop_proto::codec::{EncodeError, Validate, ZstdEncoder, decode_line, encode_line};
-use conntop_proto::delta::{DeltaHeader, DeltaRows};
-use conntop_proto::flow::{
-    BootMillis, Counters, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status, TrafficRow,
-};
-use conntop_proto::message::{Coverage, Pass, ServerMessage};
-use conntop_proto::tuple::{L4, Proto, Tuple};
+#[path = "../benches/dataset/mod.rs"]
+mod dataset;
 
-const AT: BootMillis = BootMillis(864_000_123);
-const ROWS: u64 = 1000;
-const ROUNDS: u32 = 200;
+use dataset::{FLOWS, Sizes, changes, deltas, flows, header, lines};
 
-/// xorshift: the same figures in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-
-    /// Every order of magnitude up to 10^digits is as likely.
-    fn magnitude(&mut self, digits: u64) -> u64 {
-        let digits = self.below(digits) + 1;
-        let top = 10_u64.saturating_pow(u32::try_from(digits).unwrap_or(1));
-        self.below(top)
-    }
-}
+/// Bytes a second that 40 Mbit/s carry.
+const LINK: f64 = 40e6 / 8.0;
 
 fn main() -> Result<(), EncodeError> {
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let traffic: Vec<_> = (0..ROWS).map(|i| (FlowId(7 + i * 100), traffic(&mut random, 0))).collect();
-    let lagging: Vec<_> = traffic
-        .iter()
-        .map(|(id, row)| (*id, TrafficRow { sampled: BootMillis(AT.0 - random.below(900)), ..*row }))
-        .collect();
-    let new: Vec<_> = (0..ROWS).map(|i| flow(i, &mut random)).collect();
-    for (what, rows) in [
-        ("traffic update", DeltaRows { traffic, ..DeltaRows::default() }),
-        ("traffic update, paced pass", DeltaRows { traffic: lagging, ..DeltaRows::default() }),
-        ("new flow", DeltaRows { new, ..DeltaRows::default() }),
-    ] {
-        measure(what, &rows)?;
+    println!("bytes for each of 1,000 traffic updates, raw and compressed:");
+    for (what, sizes) in [("1 to 10^3 packets", Sizes::Usual), ("1 to 10^5 packets", Sizes::Large)] {
+        for (when, spread) in [("read at once", 0), ("read within 250 ms", 250), ("within 25 s", 25_000)] {
+            let lines = lines(&deltas(&changes(sizes, spread), header(spread)));
+            report(&format!("{what}, {when}"), &lines, 1000)?;
+        }
+    }
+    let one = |count| {
+        let mut rows = changes(Sizes::Usual, 250);
+        rows.traffic.truncate(count);
+        lines(&deltas(&rows, header(250)))
+    };
+    for count in [1, 10, 100] {
+        report(&format!("{count} updates in a delta"), &one(count), count)?;
+    }
+    let pass = lines(&deltas(&DeltaRows::default(), header(250)));
+    let ping = lines(&[ServerMessage::Ping(Ping { nonce: 123 })]);
+    println!("idle: {} bytes a pass and {} each 10 s for a ping", pass.len(), ping.len());
+    for (what, spread) in [("one dump", 250), ("a paced pass", 25_000)] {
+        let new = flows(FLOWS, Sizes::Usual, spread);
+        let table = lines(&deltas(&DeltaRows { new, ..DeltaRows::default() }, header(spread)));
+        let compressed = report(&format!("a flow of a whole table after {what}"), &table, 100_000)?;
+        println!(
+            "  {:.1} MB raw, {:.1} MB compressed: {:.2} s and {:.2} s over 40 Mbit/s",
+            float(table.len()) / 1e6,
+            float(compressed) / 1e6,
+            float(table.len()) / LINK,
+            float(compressed) / LINK
+        );
     }
     Ok(())
 }
 
-fn traffic(random: &mut Random, lag: u64) -> TrafficRow {
-    let mut counters = || {
-        let packets = random.magnitude(5) + 1;
-        Counters { packets, bytes: packets * (40 + random.below(1400)) }
-    };
-    let (orig, reply) = (Some(counters()), Some(counters()));
-    let timeout =
-        [120, 300, 432_000].get(usize::try_from(random.below(3)).unwrap_or(0)).copied().unwrap_or(0);
-    TrafficRow {
-        orig,
-        reply,
-        resets: 0,
-        expires: Some(BootMillis(AT.0 + timeout * 1000)),
-        sampled: BootMillis(AT.0 - lag),
-    }
-}
-
-fn flow(i: u64, random: &mut Random) -> FlowRow {
-    let mut host = |net: u8| {
-        let [.., c, d] = random.below(0xffff).to_be_bytes();
-        IpAddr::V4(Ipv4Addr::new(net, 20, c, d))
-    };
-    let (src, dst) = (host(10), host(203));
-    let src_port = 32_768 + u16::try_from(random.below(28_000)).unwrap_or(0);
-    let orig = Tuple { src, dst, proto: Proto::TCP, l4: L4::Ports { src: src_port, dst: 443 } };
-    let mut reply = orig.inverse();
-    if i.is_multiple_of(2) {
-        reply.dst = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
-    }
-    FlowRow {
-        identity: IdentityRow {
-            id: FlowId(1_000_000 + i),
-            zone: 0,
-            orig,
-            reply,
-            reply_zone: 0,
-            ct_id: u32::try_from(random.below(u32::MAX.into())).ok(),
-            start: None,
-            first_seen: BootMillis(AT.0 - random.below(1000)),
-            born: false,
-            master: None,
-        },
-        state: StateRow { state: State::Established, status: Status(0x18e) },
-        traffic: traffic(random, 0),
-        meta: MetaRow::default(),
-    }
-}
-
-fn measure(what: &str, rows: &DeltaRows) -> Result<(), EncodeError> {
-    let header = DeltaHeader {
-        cursor: 123_456_789,
-        in_step: true,
-        at: AT,
-        pass: Pass {
-            number: 8_640,
-            coverage: Coverage::Whole,
-            started: AT,
-            finished: Some(AT),
-            read: 100_000,
-            dirty: false,
-        },
-    };
+/// Prints the bytes of each row and returns how many there are in all when compressed.
+fn report(what: &str, lines: &[u8], rows: usize) -> Result<usize, EncodeError> {
     let mut encoder = ZstdEncoder::new()?;
-    let (mut lines, mut deltas) = (Vec::new(), 0);
-    let encode = fastest(|| {
-        lines.clear();
-        let messages = rows.clone().into_deltas(header);
-        deltas = messages.len();
-        messages
-            .into_iter()
-            .try_for_each(|delta| encode_line(&ServerMessage::Delta(Box::new(delta)), &mut lines))
-    })?;
-    let each_line = || lines.split_inclusive(|&b| b == b'\n');
-    let decode = fastest(|| {
-        for line in each_line() {
-            if let Ok(ServerMessage::Delta(delta)) = decode_line(black_box(line), Validate::Control) {
-                let _ = black_box(delta.rows());
-            }
-        }
-        Ok(())
-    })?;
-    let validated = fastest(|| {
-        for line in each_line() {
-            let _ = black_box(decode_line::<ServerMessage>(black_box(line), Validate::All));
-        }
-        Ok(())
-    })?;
-    let frame = encoder.frame(&lines)?;
-    let bytes = |n: usize| u32::try_from(n).map_or(f64::NAN, f64::from) / 1000.0;
-    println!(
-        "{what}: {:.1} bytes, {:.1} compressed; rows to bytes {encode:.0} ns, bytes to rows {decode:.0} ns, \
-         bytes to message with the whole schema {validated:.0} ns; {deltas} line(s)",
-        bytes(lines.len()),
-        bytes(frame.len()),
-    );
-    Ok(())
+    let mut compressed = 0;
+    // As a session sends them: each line is a frame.
+    for line in lines.split_inclusive(|&b| b == b'\n') {
+        debug_assert!(line.len() <= MAX_FRAME_OUTPUT);
+        compressed += encoder.frame(line)?.len();
+    }
+    let each = |bytes: usize| float(bytes) / float(rows);
+    println!("  {what}: {:.1}, {:.1}", each(lines.len()), each(compressed));
+    Ok(compressed)
 }
 
-/// Nanoseconds per row of the fastest of many rounds: the others were disturbed.
-fn fastest(mut round: impl FnMut() -> Result<(), EncodeError>) -> Result<f64, EncodeError> {
-    let mut best = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let begun = Instant::now();
-        round()?;
-        best = best.min(begun.elapsed().as_secs_f64() * 1e9 / 1000.0);
-    }
-    Ok(best)
+fn float(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::NAN, f64::from)
 }

@@ -1,12 +1,13 @@
-//! Many flows as arrays per field. The plain arrays of one struct are all as long as its `id`; the
+//! Many flows as one [`Column`] per field. The columns of one struct are all as long as its `id`; the
 //! sparse parts name their rows by index. A column that holds only its default (0, false, null,
 //! `unknown`, `destroyed`) is left out.
 //!
 //! The structs are what serde sees. Rows become columns in [`crate::delta::DeltaRows::into_delta`]
 //! and rows again in [`crate::delta::Delta::rows`], which is where lengths, families and references
-//! are checked ([`ColumnsError`]). Values that the wire gives relative to the delta (`lag`,
-//! `timeout`) need its `at`.
+//! are checked ([`ColumnsError`]). Values that the wire gives relative to the delta (`lag`, `age`,
+//! `ago`, `timeout`) need its `at`.
 
+mod column;
 mod identity;
 mod ids;
 mod meta;
@@ -14,6 +15,8 @@ mod traffic;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::column::Column;
+pub(crate) use self::column::Values;
 pub use self::identity::{IdentityColumns, MasterColumns, ReplyColumns};
 pub use self::ids::{Ids, IdsError};
 pub use self::meta::{HelperColumns, LabelColumns, Labels, MetaColumns};
@@ -70,6 +73,14 @@ pub enum ColumnsError {
     /// `ended.short` describes a flow that `ended` does not list.
     #[error("`ended.short` describes flow {0}, which did not end in this delta")]
     Short(u64),
+    /// A pass took longer than there was time since it began.
+    #[error("the pass took {took} ms, but began only {lag} ms before the delta")]
+    Pass {
+        /// Milliseconds.
+        took: u64,
+        /// Milliseconds.
+        lag: u64,
+    },
     /// A time lies before the collector's boot.
     #[error("`{column}` row {row} lies {lag} ms before the delta, which is before the boot")]
     Lag {
@@ -109,14 +120,16 @@ pub struct NewFlows {
 pub struct EndedFlows {
     /// Their ids.
     pub id: Ids,
-    /// When the collector learned of the end, milliseconds of its CLOCK_BOOTTIME.
-    pub at: Vec<BootMillis>,
+    /// Milliseconds from the moment when the collector learned of the end to the delta's `at`; left
+    /// out when all are 0.
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub ago: Column<u64>,
     /// Why; left out when all were `destroyed`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reason: Vec<EndReason>,
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub reason: Column<EndReason>,
     /// Microseconds since 1970 by the router's wall clock; null when the kernel gave no time.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub stop: Vec<Option<u64>>,
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub stop: Column<Option<u64>>,
     /// Final totals; `timeout` means nothing here.
     #[serde(default, skip_serializing_if = "TrafficColumns::is_empty")]
     pub traffic: TrafficColumns,
@@ -201,57 +214,35 @@ len_by_id!(NewFlows, EndedFlows, ShortFlows, StateChanges, TrafficChanges, MetaC
 #[serde(deny_unknown_fields)]
 pub struct StateColumns {
     /// States; left out when all are `unknown`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub state: Vec<State>,
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub state: Column<State>,
     /// Status bits of the kernel's `enum ip_conntrack_status`; left out when all are 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub status: Vec<Status>,
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub status: Column<Status>,
 }
 
 impl StateColumns {
     /// Whether every column is left out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.state.is_empty() && self.status.is_empty()
+        self.state.is_left_out() && self.status.is_left_out()
     }
 
     pub(crate) fn collect<'a>(rows: impl Iterator<Item = &'a StateRow> + Clone) -> Self {
-        Self { state: thin(rows.clone().map(|r| r.state)), status: thin(rows.map(|r| r.status)) }
+        Self {
+            state: Column::collect(rows.clone().map(|r| r.state)),
+            status: Column::collect(rows.map(|r| r.status)),
+        }
     }
 
     pub(crate) fn rows(&self, n: usize) -> Result<impl Iterator<Item = StateRow>, ColumnsError> {
-        let state = Column::new("state.state", &self.state, n)?;
-        let status = Column::new("state.status", &self.status, n)?;
+        let state = self.state.values("state.state", n)?;
+        let status = self.status.values("state.status", n)?;
         Ok((0..n).map(move |i| StateRow { state: state.get(i), status: status.get(i) }))
     }
 }
 
-/// A column of these values, empty when all are the default.
-pub(crate) fn thin<T: Default + PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let values: Vec<T> = values.collect();
-    let default = T::default();
-    if values.iter().all(|v| *v == default) { Vec::new() } else { values }
-}
-
-/// A column whose length has been checked; reads as defaults when it was left out.
-#[derive(Clone, Copy)]
-pub(crate) struct Column<'a, T>(&'a [T]);
-
-impl<'a, T: Copy + Default> Column<'a, T> {
-    pub(crate) fn new(column: &'static str, values: &'a [T], rows: usize) -> Result<Self, ColumnsError> {
-        if values.is_empty() {
-            return Ok(Self(values));
-        }
-        check_len(column, values.len(), rows)?;
-        Ok(Self(values))
-    }
-
-    pub(crate) fn get(self, row: usize) -> T {
-        self.0.get(row).copied().unwrap_or_default()
-    }
-}
-
-/// Whether a column that must not be left out has its `rows`.
+/// Whether an array that must not be left out has its `rows`.
 pub(crate) fn check_len(column: &'static str, len: usize, rows: usize) -> Result<(), ColumnsError> {
     if len == rows { Ok(()) } else { Err(ColumnsError::Length { column, rows, len }) }
 }

@@ -1,18 +1,19 @@
 //! Deltas as rows: what the flow table fills and the mirror applies. [`DeltaRows::into_delta`] sorts
 //! by id and lays the rows out as columns; [`Delta::rows`] checks the columns and gives the rows
-//! back. What the wire rounds: `expires` to whole seconds from the delta's `at`; a `sampled` after
-//! `at` becomes `at`; numbers above 2^53-1 become 2^53-1. A sender wants [`DeltaRows::into_deltas`],
+//! back. What the wire rounds: `expires` to whole seconds from `sampled`; where many rows were sampled
+//! at many times, `sampled` to about a hundredth of the longest lag; times after `at` become `at`;
+//! numbers above 2^53-1 become 2^53-1. A sender wants [`DeltaRows::into_deltas`],
 //! which makes as many deltas as fit lines.
 
 mod split;
 
 use crate::columns::{
     Column, ColumnsError, EndedFlows, IdentityColumns, Ids, MetaChanges, MetaColumns, NewFlows, ShortFlows,
-    StateChanges, StateColumns, TrafficChanges, TrafficColumns, check_len, thin,
+    StateChanges, StateColumns, TrafficChanges, TrafficColumns, before,
 };
 use crate::flow::{BootMillis, EndReason, FlowId, FlowRow, MAX_SAFE_INTEGER, MetaRow, StateRow, TrafficRow};
 pub use crate::message::Delta;
-use crate::message::Pass;
+use crate::message::{Pass, PassAgo};
 
 /// One change of each kind, as rows. To be applied in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,11 +107,11 @@ impl DeltaRows {
             cursor: header.cursor,
             in_step: header.in_step,
             at,
-            pass: header.pass,
+            pass: PassAgo::new(header.pass, at),
             ended: ended_columns(&self.ended, at),
             new: NewFlows {
                 id: new.iter().map(|r| r.identity.id).collect(),
-                identity: IdentityColumns::collect(new.iter().map(|r| &r.identity)),
+                identity: IdentityColumns::collect(new.iter().map(|r| &r.identity), at),
                 state: StateColumns::collect(new.iter().map(|r| &r.state)),
                 traffic: TrafficColumns::collect(new.iter().map(|r| &r.traffic), at),
                 meta: MetaColumns::collect(new.iter().map(|r| &r.meta)),
@@ -135,7 +136,8 @@ impl Delta {
     /// What the delta says about itself.
     #[must_use]
     pub fn header(&self) -> DeltaHeader {
-        DeltaHeader { cursor: self.cursor, in_step: self.in_step, at: self.at, pass: self.pass }
+        let pass = self.pass.absolute(self.at);
+        DeltaHeader { cursor: self.cursor, in_step: self.in_step, at: self.at, pass }
     }
 
     /// The rows, sorted by id.
@@ -143,6 +145,11 @@ impl Delta {
     /// # Errors
     /// When columns contradict each other.
     pub fn rows(&self) -> Result<DeltaRows, ColumnsError> {
+        let PassAgo { took, lag, .. } = self.pass;
+        before("pass.lag", 0, self.at, lag)?;
+        if let Some(took) = took.filter(|&took| took > lag) {
+            return Err(ColumnsError::Pass { took, lag });
+        }
         Ok(DeltaRows {
             ended: ended_rows(&self.ended, self.at)?,
             new: self.new.rows(self.at)?,
@@ -156,7 +163,7 @@ impl Delta {
 impl NewFlows {
     fn rows(&self, at: BootMillis) -> Result<Vec<FlowRow>, ColumnsError> {
         let n = self.len();
-        let identity = self.identity.rows(&self.id)?;
+        let identity = self.identity.rows(&self.id, at)?;
         let state = self.state.rows(n)?;
         let traffic = self.traffic.rows(n, at)?;
         let meta = self.meta.rows(n)?;
@@ -171,13 +178,13 @@ fn ended_columns(rows: &[EndedRow], at: BootMillis) -> EndedFlows {
     let short = rows.iter().filter_map(|r| r.short.as_deref());
     EndedFlows {
         id: rows.iter().map(|r| r.id).collect(),
-        at: rows.iter().map(|r| r.at).collect(),
-        reason: thin(rows.iter().map(|r| r.reason)),
-        stop: thin(rows.iter().map(|r| r.stop.map(|t| t.min(MAX_SAFE_INTEGER)))),
+        ago: Column::collect(rows.iter().map(|r| at.since(r.at))),
+        reason: Column::collect(rows.iter().map(|r| r.reason)),
+        stop: Column::collect(rows.iter().map(|r| r.stop.map(|t| t.min(MAX_SAFE_INTEGER)))),
         traffic: TrafficColumns::collect(rows.iter().map(|r| &r.traffic), at),
         short: ShortFlows {
             id: short.clone().map(|r| r.identity.id).collect(),
-            identity: IdentityColumns::collect(short.clone().map(|r| &r.identity)),
+            identity: IdentityColumns::collect(short.clone().map(|r| &r.identity), at),
             state: StateColumns::collect(short.clone().map(|r| &r.state)),
             meta: MetaColumns::collect(short.map(|r| &r.meta)),
         },
@@ -186,17 +193,18 @@ fn ended_columns(rows: &[EndedRow], at: BootMillis) -> EndedFlows {
 
 fn ended_rows(ended: &EndedFlows, at: BootMillis) -> Result<Vec<EndedRow>, ColumnsError> {
     let n = ended.len();
-    check_len("ended.at", ended.at.len(), n)?;
-    let reason = Column::new("ended.reason", &ended.reason, n)?;
-    let stop = Column::new("ended.stop", &ended.stop, n)?;
+    let ago = ended.ago.values("ended.ago", n)?;
+    let reason = ended.reason.values("ended.reason", n)?;
+    let stop = ended.stop.values("ended.stop", n)?;
     let traffic = ended.traffic.rows(n, at)?;
     let short = &ended.short;
-    let identity = short.identity.rows(&short.id)?;
+    let identity = short.identity.rows(&short.id, at)?;
     let state = short.state.rows(short.len())?;
     let meta = short.meta.rows(short.len())?;
     let mut shorts = identity.into_iter().zip(state).zip(meta).peekable();
     let mut rows = Vec::with_capacity(n);
-    for (i, ((id, &ended_at), traffic)) in ended.id.iter().zip(&ended.at).zip(traffic).enumerate() {
+    for (i, (id, traffic)) in ended.id.iter().zip(traffic).enumerate() {
+        let ended_at = before("ended.ago", i, at, ago.get(i))?;
         let short = shorts.next_if(|((identity, _), _)| identity.id == id);
         let short =
             short.map(|((identity, state), meta)| Box::new(FlowRow { identity, state, traffic, meta }));

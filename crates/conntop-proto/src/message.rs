@@ -304,12 +304,14 @@ pub enum ResetReason {
 pub struct Delta {
     /// Position in the stream of changes that this delta reaches.
     pub cursor: u64,
-    /// Whether nothing was pending after it: a point to resume from.
+    /// Whether nothing was pending after it: a point to resume from. Left out when true.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub in_step: bool,
     /// When the delta was made.
     pub at: BootMillis,
-    /// The pass over the table that the counters come from.
-    pub pass: Pass,
+    /// The pass over the table that the counters come from; left out before the first.
+    #[serde(default, skip_serializing_if = "PassAgo::is_none")]
+    pub pass: PassAgo,
     /// Flows that ended.
     #[serde(default, skip_serializing_if = "EndedFlows::is_empty")]
     pub ended: EndedFlows,
@@ -347,24 +349,100 @@ impl Coverage {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
 /// One reading of the kernel's table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Number of the latest pass, 0 before the first.
+    pub number: u64,
+    /// Which flows it reads.
+    pub coverage: Coverage,
+    /// When it began.
+    pub started: BootMillis,
+    /// When it was done; `None` while it runs.
+    pub finished: Option<BootMillis>,
+    /// Entries read so far; a client learns of it only while the pass runs.
+    pub read: u64,
+    /// Whether it may have missed changes (events lost meanwhile); another one follows.
+    pub dirty: bool,
+}
+
+/// One reading of the kernel's table, as a delta tells of it: times before its `at`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct Pass {
-    /// Number of the latest pass, 0 before the first.
+pub struct PassAgo {
+    /// Number of the latest pass, from 1.
     pub number: u64,
     /// Which flows it reads; left out when it is the whole table.
     #[serde(default, skip_serializing_if = "Coverage::is_whole")]
     pub coverage: Coverage,
-    /// When it began.
-    pub started: BootMillis,
-    /// When it was done; null while it runs.
-    pub finished: Option<BootMillis>,
-    /// Entries read so far.
+    /// Milliseconds from its beginning to the delta's `at`; 0 when left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lag: u64,
+    /// Milliseconds that it took, at most `lag`; null or left out while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<u64>,
+    /// Entries read so far; left out when it is done, and when there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub read: u64,
-    /// Whether it may have missed changes (events lost meanwhile); another one follows.
+    /// Whether it may have missed changes (events lost meanwhile); left out when false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dirty: bool,
+}
+
+impl PassAgo {
+    /// Puts the pass before `at`; what lies after `at` becomes `at`.
+    #[must_use]
+    pub fn new(pass: Pass, at: BootMillis) -> Self {
+        if pass.number == 0 {
+            return Self::default();
+        }
+        Self {
+            number: pass.number,
+            coverage: pass.coverage,
+            lag: at.since(pass.started),
+            took: pass.finished.map(|finished| finished.min(at).since(pass.started)),
+            read: if pass.finished.is_some() { 0 } else { pass.read },
+            dirty: pass.dirty,
+        }
+    }
+
+    /// The pass by the collector's clock.
+    #[must_use]
+    pub fn absolute(self, at: BootMillis) -> Pass {
+        if self.is_none() {
+            return Pass::default();
+        }
+        let started = BootMillis(at.0.saturating_sub(self.lag));
+        Pass {
+            number: self.number,
+            coverage: self.coverage,
+            started,
+            finished: self.took.map(|took| BootMillis(started.0.saturating_add(took).min(at.0))),
+            read: self.read,
+            dirty: self.dirty,
+        }
+    }
+
+    /// Whether there was none yet.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.number == 0
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// The first full transfer is complete.

@@ -1,12 +1,12 @@
 //! Rows survive the way over the wire, and contradicting columns are refused.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
 use conntop_proto::codec::{Message as _, Validate, decode_line, encode_line};
 use conntop_proto::delta::{DeltaHeader, DeltaRows, EndedRow};
-use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow, StateRow, TrafficRow};
+use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow, MetaRow, StateRow, TrafficRow};
 use conntop_proto::message::ServerMessage;
 use proptest::prelude::*;
 
@@ -101,13 +101,78 @@ fn what_the_wire_rounds() {
         ..TrafficRow::default()
     };
     for (row, expected) in [
-        (sent(12_499, 9_999), sent(12_000, 9_999)),
+        (sent(12_498, 9_999), sent(11_999, 9_999)),
+        (sent(12_499, 9_999), sent(12_999, 9_999)),
         (sent(12_500, 10_000), sent(13_000, 10_000)),
         (sent(9_000, 10_500), sent(10_000, 10_000)),
     ] {
         let rows = DeltaRows { traffic: vec![(FlowId(1), row)], ..DeltaRows::default() };
         assert_eq!(rows.into_delta(header).rows().unwrap().traffic, [(FlowId(1), expected)]);
     }
+}
+
+#[test]
+fn many_lags_are_rounded_a_little() {
+    let at = BootMillis(100_000);
+    let header = DeltaHeader { at, ..DeltaHeader::default() };
+    // Rows, the longest lag, and by how much each may be off: below a second, and above.
+    for (rows, longest, near, far) in [
+        (199, 25_000, 0, 0),
+        (1000, 90, 0, 0),
+        (1000, 250, 1, 1),
+        (1000, 1000, 6, 6),
+        (1000, 2000, 12, 12),
+        (1000, 25_000, 12, 267),
+        (1000, 100_000, 12, 1100),
+    ] {
+        let lag = |i: u64| (i * 7919) % (longest + 1);
+        let row = |i| {
+            let sampled = BootMillis(at.0 - lag(i));
+            let expires = Some(BootMillis(sampled.0 + 30_000));
+            (FlowId(i), TrafficRow { sampled, expires, ..TrafficRow::default() })
+        };
+        let traffic = (0..rows).map(row).collect();
+        let delta = DeltaRows { traffic, ..DeltaRows::default() }.into_delta(header);
+        for (id, row) in delta.rows().unwrap().traffic {
+            let (lag, expected) = (at.since(row.sampled), lag(id.0));
+            let off = if expected < 1000 { near } else { far };
+            assert!(
+                lag.abs_diff(expected) <= off,
+                "{rows} rows to {longest} ms: {expected} ms became {lag} ms"
+            );
+            assert_eq!(row.expires, Some(BootMillis(row.sampled.0 + 30_000)));
+        }
+    }
+}
+
+#[test]
+fn columns_take_their_shortest_form() {
+    let rows = |values: &[u32]| {
+        let row = |(i, n): (usize, &u32)| (FlowId(i as u64), MetaRow { mark: *n, ..MetaRow::default() });
+        let rows = DeltaRows { meta: values.iter().enumerate().map(row).collect(), ..DeltaRows::default() };
+        let message = ServerMessage::Delta(Box::new(rows.clone().into_delta(DeltaHeader::default())));
+        let json = line(&message);
+        let back: ServerMessage = decode_line(&json, Validate::All).unwrap();
+        let ServerMessage::Delta(delta) = &back else { panic!("no delta") };
+        assert_eq!(delta.rows().unwrap(), rows);
+        let json = String::from_utf8(json).unwrap();
+        json.split_once(r#""mark":"#).map_or(String::new(), |(_, mark)| mark[..mark.len() - 5].to_owned())
+    };
+    let many: Vec<u32> = (0..1000).map(|i| i % 91).collect();
+    for (values, expected) in [
+        (&[0, 0][..], ""),
+        (&[7], "[7]"),
+        (&[7, 7], "7"),
+        (&[7, 0], "[7,0]"),
+        (&[7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 9, 7], r##"{"of":[7,8,9],"row":"#$#$#$#$#$#$%#"}"##),
+    ] {
+        assert_eq!(rows(values), expected, "{values:?}");
+    }
+    let coded = rows(&many);
+    let alphabet: String = ('#'..='~').filter(|c| *c != '\\').collect();
+    assert!(coded.contains(&format!(r#""row":"{alphabet}{alphabet}"#)), "{coded}");
+    let too_many: Vec<u32> = (0..1000).map(|i| i % 92).collect();
+    assert!(rows(&too_many).starts_with("[0,1,2,"));
 }
 
 #[test]

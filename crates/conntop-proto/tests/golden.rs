@@ -1,6 +1,6 @@
 //! One line per kind of message: what this program writes today, any later one must read, and write
 //! again byte by byte. `UPDATE_GOLDEN=1` rewrites the files; a changed one is a changed protocol.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -96,6 +96,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ("reset", ServerMessage::Reset(Reset { epoch: 1_763_700_000_123, reason: ResetReason::Start })),
         ("delta-snapshot", delta(snapshot(), 5, false)),
         ("delta-changes", delta(changes(), 9, true)),
+        ("delta-tick", delta(tick(), 11, true)),
         ("delta-nothing", delta(DeltaRows::default(), 9, true)),
         ("synced", ServerMessage::Synced(Synced { cursor: 5 })),
         (
@@ -298,4 +299,18 @@ fn changes() -> DeltaRows {
         traffic: vec![(FlowId(1000), traffic(1522, 101_338, 3042, 4_109_373, 120))],
         meta: vec![(FlowId(1004), MetaRow { mark: 43, labels: Some(5), helper: None })],
     }
+}
+
+/// Counters of many flows: columns in every form.
+fn tick() -> DeltaRows {
+    let row = |i: u64| {
+        let row = traffic(10 + i, 5000 + 61 * i, 7, 9000 + 1301 * i, [119, 431_999, 299][(i % 3) as usize]);
+        let lag = i * 17 % 250;
+        let sampled = BootMillis(AT.0 - lag);
+        (
+            FlowId(1000 + i * i),
+            TrafficRow { sampled, expires: row.expires.map(|e| BootMillis(e.0 - lag)), ..row },
+        )
+    };
+    DeltaRows { traffic: (0..24).map(row).collect(), ..DeltaRows::default() }
 }

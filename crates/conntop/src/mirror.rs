@@ -348,9 +348,10 @@ impl Mirror {
         self.position.cursor = delta.cursor;
         self.position.in_step = delta.in_step;
         self.position.at = delta.at;
-        self.position.pass = delta.pass;
+        let pass = delta.header().pass;
+        self.position.pass = pass;
         self.note_resume();
-        if delta.in_step && self.passes.note(&delta.pass, delta.at, self.sums) {
+        if delta.in_step && self.passes.note(&pass, delta.at, self.sums) {
             self.rest();
             self.focus.vouch(&self.flows, &self.passes);
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Column, ColumnsError, check_len, check_rows, index, thin};
+use super::{Column, ColumnsError, check_len, check_rows, index};
 use crate::flow::MetaRow;
 
 /// Marks, labels and helpers of many flows.
@@ -11,8 +11,8 @@ use crate::flow::MetaRow;
 #[serde(deny_unknown_fields)]
 pub struct MetaColumns {
     /// Marks; left out when all are 0.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mark: Vec<u32>,
+    #[serde(default, skip_serializing_if = "Column::is_left_out")]
+    pub mark: Column<u32>,
     /// Labels of the flows that have any.
     #[serde(default, skip_serializing_if = "LabelColumns::is_empty")]
     pub labels: LabelColumns,
@@ -97,11 +97,11 @@ impl MetaColumns {
     /// Whether every column is left out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.mark.is_empty() && self.labels.is_empty() && self.helper.is_empty()
+        self.mark.is_left_out() && self.labels.is_empty() && self.helper.is_empty()
     }
 
     pub(crate) fn collect<'a>(rows: impl Iterator<Item = &'a MetaRow> + Clone) -> Self {
-        let mark = thin(rows.clone().map(|r| r.mark));
+        let mark = Column::collect(rows.clone().map(|r| r.mark));
         let mut labels = LabelColumns::default();
         let mut helper = HelperColumns::default();
         for (i, row) in rows.enumerate() {
@@ -118,7 +118,7 @@ impl MetaColumns {
     }
 
     pub(crate) fn rows(&self, n: usize) -> Result<Vec<MetaRow>, ColumnsError> {
-        let mark = Column::new("meta.mark", &self.mark, n)?;
+        let mark = self.mark.values("meta.mark", n)?;
         check_rows("meta.labels.row", &self.labels.row, n)?;
         check_len("meta.labels.bits", self.labels.bits.len(), self.labels.row.len())?;
         check_rows("meta.helper.row", &self.helper.row, n)?;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{DeltaHeader, DeltaRows, EndedRow};
 use crate::flow::{Counters, FlowRow, IdentityRow, MetaRow, StateRow, TrafficRow};
-use crate::limits::{MAX_ARRAY, MAX_SERVER_LINE};
+use crate::limits::{MAX_CHUNK_FLOWS, MAX_SERVER_LINE};
 use crate::message::Delta;
 use crate::tuple::{L4, Tuple};
 
@@ -21,19 +21,19 @@ impl DeltaRows {
         self.sort();
         let mut split = Split { header, done: Vec::new(), rows: Self::default(), bytes: 0 };
         for row in self.ended {
-            split.room(ended(&row)).ended.push(row);
+            split.room(ended(&row), |rows| rows.ended.len()).ended.push(row);
         }
         for row in self.new {
-            split.room(flow(&row)).new.push(row);
+            split.room(flow(&row), |rows| rows.new.len()).new.push(row);
         }
         for (id, row) in self.state {
-            split.room(num(id.0) + state(&row)).state.push((id, row));
+            split.room(num(id.0) + state(&row), |rows| rows.state.len()).state.push((id, row));
         }
         for (id, row) in self.traffic {
-            split.room(num(id.0) + traffic(&row)).traffic.push((id, row));
+            split.room(num(id.0) + traffic(&row), |rows| rows.traffic.len()).traffic.push((id, row));
         }
         for (id, row) in self.meta {
-            split.room(num(id.0) + meta(&row)).meta.push((id, row));
+            split.room(num(id.0) + meta(&row), |rows| rows.meta.len()).meta.push((id, row));
         }
         split.done.push(split.rows.into_delta(header));
         split.done
@@ -48,9 +48,9 @@ struct Split {
 }
 
 impl Split {
-    /// Where to put the next row, which takes so many bytes.
-    fn room(&mut self, bytes: usize) -> &mut DeltaRows {
-        if self.bytes + bytes > MAX_SERVER_LINE - FRAME || self.rows.len() >= MAX_ARRAY {
+    /// Where to put the next row, which takes so many bytes, in a part of so many rows.
+    fn room(&mut self, bytes: usize, part: impl Fn(&DeltaRows) -> usize) -> &mut DeltaRows {
+        if self.bytes + bytes > MAX_SERVER_LINE - FRAME || part(&self.rows) >= MAX_CHUNK_FLOWS {
             let header = DeltaHeader { in_step: false, ..self.header };
             self.done.push(std::mem::take(&mut self.rows).into_delta(header));
             self.bytes = 0;

@@ -79,7 +79,7 @@ pub fn identity() -> impl Strategy<Value = IdentityRow> {
             let zones = (prop_oneof![3 => Just(0), 1 => any::<u16>()], option::weighted(0.1, any::<u16>()));
             let tuples = (tuple_of(v6, proto), option::weighted(0.3, tuple_of(v6, proto)));
             let master = option::weighted(0.1, tuple_of(master_v6, master_proto));
-            let seen = (option::of(any::<u32>()), option::of(number()), number(), any::<bool>());
+            let seen = (option::of(any::<u32>()), option::of(number()), 0..=AT.0, any::<bool>());
             (zones, tuples, master, seen)
         })
         .prop_map(|((zone, reply_zone), (orig, reply), master, (ct_id, start, first_seen, born))| {
@@ -111,7 +111,7 @@ pub fn traffic() -> impl Strategy<Value = TrafficRow> {
             orig: counted.map(|c| c.0),
             reply: counted.map(|c| c.1),
             resets,
-            expires: timeout.map(|s| BootMillis(AT.0 + u64::from(s) * 1000)),
+            expires: timeout.map(|s| BootMillis(AT.0 - lag + u64::from(s) * 1000)),
             sampled: BootMillis(AT.0 - lag),
         },
     )
@@ -135,7 +135,7 @@ pub fn flow() -> impl Strategy<Value = FlowRow> {
 
 fn ended() -> impl Strategy<Value = EndedRow> {
     let reason = select(&[EndReason::Destroyed, EndReason::Missing, EndReason::Replaced][..]);
-    (number(), reason, option::of(number()), traffic(), option::of(flow())).prop_map(
+    (0..=AT.0, reason, option::of(number()), traffic(), option::of(flow())).prop_map(
         |(at, reason, stop, traffic, short)| EndedRow {
             id: FlowId(0),
             at: BootMillis(at),
@@ -182,19 +182,18 @@ fn with_id(id: u64, mut row: EndedRow) -> EndedRow {
 
 pub fn header() -> impl Strategy<Value = DeltaHeader> {
     let coverage = prop_oneof![Just(Coverage::Whole), Just(Coverage::Known), Just(Coverage::Assured)];
-    (number(), any::<bool>(), number(), coverage, option::of(number()), any::<bool>()).prop_map(
-        |(cursor, in_step, number, coverage, finished, dirty)| DeltaHeader {
-            cursor,
-            in_step,
-            at: AT,
-            pass: Pass {
+    let times = (0..=AT.0, option::of(any::<u64>()));
+    (number(), any::<bool>(), option::of((1..MAX_SAFE_INTEGER, coverage, times, any::<bool>()))).prop_map(
+        |(cursor, in_step, pass)| {
+            let pass = pass.map(|(number, coverage, (started, took), dirty)| Pass {
                 number,
                 coverage,
-                started: AT,
-                finished: finished.map(BootMillis),
-                read: number,
+                started: BootMillis(started),
+                finished: took.map(|took| BootMillis(started + took % (AT.0 - started + 1))),
+                read: if took.is_none() { number } else { 0 },
                 dirty,
-            },
+            });
+            DeltaHeader { cursor, in_step, at: AT, pass: pass.unwrap_or_default() }
         },
     )
 }

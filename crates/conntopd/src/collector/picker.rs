@@ -95,8 +95,8 @@ pub(super) struct Picker {
     whole: Option<Instant>,
     /// The table lacks flows, or has some too many.
     amiss: bool,
-    /// The last pass was a whole one.
-    after_whole: bool,
+    /// The last pass was a whole one, because something was amiss.
+    mended: bool,
     /// Passes over the known flows are not believed until then.
     distrust: Option<Instant>,
 }
@@ -109,7 +109,7 @@ impl Picker {
             repair: Repair::new(),
             whole: None,
             amiss: false,
-            after_whole: false,
+            mended: false,
             distrust: None,
         }
     }
@@ -179,11 +179,31 @@ impl Picker {
         costs.min_by_key(|(_, cost)| *cost)
     }
 
-    /// A slice of the pass may be read.
+    /// When the next slice of a pass may be read, or the pass is to be left for a repair; `None` for
+    /// at once.
     pub(super) fn slice_at(&self, pace: Pace) -> Option<Instant> {
         match pace {
             Pace::AtOnce => None,
-            Pace::Slices(_) => Some(self.account.ready_at()),
+            Pace::Slices(_) => self.repair.at().into_iter().chain([self.account.ready_at()]).min(),
+        }
+    }
+
+    /// Whether a pass is to be left because a repair is due, which reads the same and faster.
+    pub(super) fn is_outrun(&self, now: Instant, pace: Pace) -> bool {
+        pace != Pace::AtOnce && self.repair.is_due(now)
+    }
+
+    /// Whether a pass over a part of the table has cost more than a whole one: /proc of some kernels
+    /// takes the square of the number of flows.
+    pub(super) fn is_too_dear(&self, plan: Plan, cost: Duration, size: Size) -> bool {
+        let whole = self.cheapest(Coverage::Whole, size).map_or(Duration::MAX, |(_, whole)| whole);
+        plan.coverage != Coverage::Whole && cost > whole
+    }
+
+    /// A pass was left because it was too dear: to its end it would have cost more.
+    pub(super) fn broken_off(&mut self, plan: Plan, cost: Duration, size: Size) {
+        if let Some((offer, _)) = self.offers.get_mut(plan.source) {
+            offer.cost.learn_pass(plan.coverage, size, cost * 2);
         }
     }
 
@@ -213,19 +233,19 @@ impl Picker {
                     self.account.forgive(now);
                 }
                 self.whole = Some(now);
-                self.amiss = false;
+                self.mended = std::mem::take(&mut self.amiss);
                 self.repair.done(now, finding.dirty);
             }
             Coverage::Known | Coverage::Assured => {
+                let mended = std::mem::take(&mut self.mended);
                 let many = finding.unknown > FEW_UNKNOWN || finding.suspicious;
                 let late = self.whole.is_none_or(|last| now >= last + FEW_UNKNOWN_AFTER);
                 self.amiss |= many || finding.unknown > 0 && late;
-                if many && self.after_whole {
+                if many && mended {
                     self.distrust = Some(now + DISTRUST);
                 }
             }
         }
-        self.after_whole = finding.coverage == Coverage::Whole;
     }
 
     /// A source does not do what it should.
@@ -258,3 +278,6 @@ impl Picker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,9 +40,13 @@ impl Repair {
         self.wanted
     }
 
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.wanted.is_some_and(|at| now >= at)
+    }
+
     /// Whether one is due now; if so it is taken as begun.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let due = self.wanted.is_some_and(|at| now >= at);
+        let due = self.is_due(now);
         if due {
             (self.wanted, self.begun) = (None, Some(now));
         }

@@ -165,3 +165,6 @@ impl Requests {
         numbers
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,9 +122,23 @@ impl Hub {
         };
     }
 
-    /// Reads the next slice if it is paid for.
+    /// Reads the next slice if it is paid for, or leaves the pass.
     pub(super) fn go_on(&mut self, now: Instant) {
+        let size = self.size();
         let Some(pass) = &mut self.passes.pass else { return };
+        if !pass.left && self.picker.is_outrun(now, pass.plan.pace) {
+            tracing::debug!(plan = ?pass.plan, cost = ?pass.cost, "pass left for a repair");
+            pass.left = true;
+            self.apply_held(now);
+            self.end_pass(now);
+            return;
+        }
+        if !pass.left && self.picker.is_too_dear(pass.plan, pass.cost, size) {
+            tracing::debug!(plan = ?pass.plan, cost = ?pass.cost, "pass left: another way is cheaper");
+            self.picker.broken_off(pass.plan, pass.cost, size);
+            pass.left = true;
+            return;
+        }
         let paid = self.picker.slice_at(pass.plan.pace).is_none_or(|at| now >= at);
         if matches!(pass.state, State::Resting) && paid {
             pass.state = State::Reading;

@@ -1,1 +1,223 @@
+//! The hub step by step, without a kernel and without threads.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+mod bench;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use conntop_proto::columns::Ids;
+use conntop_proto::flow::{BootMillis, FlowId};
+use nfnetlink::ct::FlowRef;
+
+use self::bench::{ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, port_of};
+use super::super::report::{Ask, Listen, Report};
+use super::super::source::Form;
+use super::Ears;
+use crate::table::Outcome;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// A question in a word, and its flows.
+fn word(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Begin { source: DUMP, .. } => "dump",
+        Ask::Begin { source: ASSURED, .. } => "assured",
+        Ask::Begin { source: LINES, .. } => "lines",
+        Ask::Begin { .. } => "what",
+        Ask::More { .. } => "more",
+        Ask::Abandon => "abandon",
+        Ask::Flows { .. } => "flows",
+        Ask::Numbers => "numbers",
+        Ask::Host => "host",
+    }
+}
+
+fn words(asks: &[Ask]) -> Vec<&'static str> {
+    asks.iter().map(word).filter(|word| *word != "numbers").collect()
+}
+
+fn flows(asks: Vec<Ask>) -> Vec<FlowRef> {
+    asks.into_iter()
+        .find_map(|ask| match ask {
+            Ask::Flows { flows, .. } => Some(flows),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// A bench with a long pass under way, at rest.
+fn resting(budget: &str) -> (Bench, super::super::Subscriber) {
+    let (mut bench, subscriber) = Bench::with_flows(budget, 1..101);
+    bench.size(100_000, 262_144);
+    bench.hub.picker.withdraw(ASSURED);
+    assert_eq!(words(&bench.after(TICK)), ["dump"]);
+    bench.slice(5 * MILLI, None);
+    assert_eq!(words(&bench.at_once()), [] as [&str; 0]);
+    (bench, subscriber)
+}
+
+#[test]
+fn the_first_pass_is_not_held_back() {
+    let mut bench = Bench::new("1");
+    assert_eq!(bench.hub.deadline(bench.now), None, "asleep and empty");
+    let _subscriber = bench.subscribe();
+    assert_eq!(words(&bench.at_once()), [] as [&str; 0], "before it hears events");
+    assert_eq!(bench.listens(), [Listen::Start]);
+    bench.tell(Report::Listening(1));
+    assert_eq!(words(&bench.at_once()), ["dump"]);
+    for _ in 0..5 {
+        bench.slice(50 * MILLI, None);
+        assert_eq!(words(&bench.at_once()), ["more"], "without a rest");
+    }
+}
+
+#[test]
+fn a_long_pass_rests_and_everything_else_goes_on() {
+    let (mut bench, mut subscriber) = resting("10");
+    // 5 ms at 10 % are paid for after 50 ms.
+    assert_eq!(words(&bench.after(44 * MILLI)), [] as [&str; 0]);
+    assert!(bench.hub.deadline(bench.now).unwrap() <= bench.now + 6 * MILLI);
+    assert_eq!(words(&bench.after(6 * MILLI)), ["more"]);
+    bench.slice(5 * MILLI, None);
+    subscriber.focus(Ids::new(bench.ids()));
+    let asks = bench.after(2 * TICK);
+    let all: Vec<_> = asks.iter().map(word).collect();
+    assert_eq!(all, ["more", "flows", "numbers"]);
+}
+
+#[test]
+fn a_pass_is_left_at_once_when_the_last_client_goes() {
+    let (mut bench, subscriber) = resting("10");
+    drop(subscriber);
+    assert_eq!(words(&bench.at_once()), ["abandon"]);
+    assert_eq!(words(&bench.after(TICK)), [] as [&str; 0]);
+    assert!(bench.hub.deadline(bench.now).is_some(), "until the table is dropped");
+    bench.after(super::LINGER);
+    assert_eq!((bench.hub.deadline(bench.now), bench.flows()), (None, 0));
+
+    // While a slice is read, it is left when that is done; what came is thrown away.
+    let (mut bench, subscriber) = resting("10");
+    assert_eq!(words(&bench.after(TICK)), ["more"]);
+    drop(subscriber);
+    assert_eq!(words(&bench.at_once()), [] as [&str; 0]);
+    bench.entries(Form::Dump, entry(0, 500, ASSURED_BITS, 1));
+    bench.slice(5 * MILLI, None);
+    assert_eq!(words(&bench.at_once()), ["abandon"]);
+    assert_eq!(bench.flows(), 100);
+    let _subscriber = bench.subscribe();
+    bench.at_once();
+    bench.tell(Report::Listening(1));
+    assert_eq!(words(&bench.at_once()), ["dump"], "and the next one begins anew");
+}
+
+#[test]
+fn a_repair_outruns_a_resting_pass() {
+    let (mut bench, _subscriber) = resting("1");
+    bench.tell(Report::Listening(1));
+    bench.heard();
+    assert_eq!(words(&bench.after(TICK)), ["abandon", "dump"]);
+    bench.slice(50 * MILLI, None);
+    assert_eq!(words(&bench.at_once()), ["more"], "without a rest");
+}
+
+#[test]
+fn entries_wait_for_the_events_before_them() {
+    let (mut bench, _subscriber) = Bench::with_flows("10", 1..11);
+    assert_eq!(words(&bench.after(TICK)), ["lines"]);
+    bench.hub.ears = Ears::Open { buffer: 1, drained: BootMillis(0), asked: None };
+    bench.listens();
+    bench.entries(Form::Dump, entry(0, 500, ASSURED_BITS, 1));
+    bench.at_once();
+    assert_eq!(bench.flows(), 10);
+    assert!(matches!(bench.listens()[..], [Listen::Drain(_)]));
+    bench.at_once();
+    assert_eq!(bench.listens(), [], "asked once");
+    bench.heard();
+    bench.at_once();
+    assert_eq!(bench.flows(), 11);
+}
+
+#[test]
+fn what_a_pass_missed_is_asked_for() {
+    let (mut bench, _subscriber) = Bench::with_flows("10", 1..101);
+    assert_eq!(words(&bench.after(TICK)), ["lines"]);
+    bench.slice(MILLI, Some(Outcome::Complete));
+    let asked = flows(bench.at_once());
+    assert_eq!(asked.len(), 100, "no line came");
+    bench.answer(asked, &[7, 8], 1);
+    bench.at_once();
+    assert_eq!(bench.flows(), 98);
+
+    // More than a whole pass is worth: here of an empty table.
+    bench.size(0, 0);
+    assert_eq!(words(&bench.after(TICK)), ["dump"]);
+}
+
+#[test]
+fn a_filter_that_the_kernel_ignores_is_not_used_again() {
+    for (bits, then) in [(ASSURED_BITS, "assured"), (FRESH_BITS, "dump")] {
+        let (mut bench, _subscriber) = Bench::with_flows("10", 1..11);
+        bench.size(1_000_000, 262_144);
+        assert_eq!(words(&bench.after(TICK)), ["assured"]);
+        bench.entries(Form::Dump, entry(0, 5, bits, 1));
+        bench.slice(MILLI, Some(Outcome::Complete));
+        let asked = flows(bench.at_once());
+        bench.answer(asked, &[], 1);
+        bench.size(1_000_000, 262_144);
+        assert_eq!(words(&bench.after(TICK)), [then]);
+    }
+}
+
+#[test]
+fn flows_on_screens_are_asked_for_fairly() {
+    // 1 % pays for 5 ms per tick, about 1,100 flows; two clients look at 1,000 each, one at three.
+    let (mut bench, mut one) = resting("1");
+    let ports: Vec<Vec<u16>> = vec![(1..41).collect(), (41..101).collect(), vec![5, 41, 42]];
+    let ids = bench.ids();
+    let of = |ports: &[u16]| Ids::new(ports.iter().map(|port| ids[usize::from(*port) - 1]).collect());
+    let mut others = [bench.subscribe(), bench.subscribe()];
+    one.focus(of(&ports[0]));
+    others[0].focus(of(&ports[1]));
+    others[1].focus(of(&ports[2]));
+    bench.hub.focus.resolve(&bench.hub.table, super::clock::now());
+    bench.at_once();
+    bench.hub.focus.resolve(&bench.hub.table, super::clock::now());
+    let mut counts: BTreeMap<FlowId, u32> = BTreeMap::new();
+    for _ in 0..40 {
+        let mut picked = Vec::new();
+        bench.hub.focus.pick(10, |handle| picked.push(handle.id()));
+        assert_eq!(picked.len(), 10, "all turns are used");
+        for id in &picked {
+            *counts.entry(*id).or_default() += 1;
+        }
+        picked.sort();
+        picked.dedup();
+        assert_eq!(picked.len(), 10, "nobody is asked for twice");
+    }
+    assert_eq!(counts.len(), 100, "everyone gets its turn");
+    // The one who looks at three flows sees each of them in every tick.
+    for port in &ports[2] {
+        assert_eq!(counts[&ids[usize::from(*port) - 1]], 40, "port {port}");
+    }
+    let shares = [0..40, 40..100].map(|flows| ids[flows].iter().map(|id| counts[id]).sum::<u32>());
+    assert!(shares.iter().all(|share| (100..=300).contains(share)), "{shares:?}");
+}
+
+#[test]
+fn sample_times_go_out_while_a_flow_is_lively() {
+    let (mut bench, mut subscriber) = resting("1");
+    subscriber.focus(Ids::new(bench.ids()[..2].to_vec()));
+    let asked = flows(bench.after(TICK));
+    assert_eq!(asked.iter().map(port_of).collect::<Vec<_>>(), [1, 2]);
+    let before = bench.hub.table.head();
+    bench.answer(asked, &[], 1);
+    bench.at_once();
+    assert_eq!(bench.hub.table.head(), before + 2, "both have a later sample");
+    let asked = flows(bench.after(TICK));
+    subscriber.pause(true);
+    bench.answer(asked, &[2], 5);
+    assert_eq!(flows(bench.after(TICK)), [], "nothing for a client that takes nothing");
+    assert_eq!(bench.flows(), 99);
+}

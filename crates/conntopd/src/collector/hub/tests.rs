@@ -203,6 +203,17 @@ fn flows_on_screens_are_asked_for_fairly() {
     }
     let shares = [0..40, 40..100].map(|flows| ids[flows].iter().map(|id| counts[id]).sum::<u32>());
     assert!(shares.iter().all(|share| (100..=300).contains(share)), "{shares:?}");
+
+    // With fewer turns than clients, each client gets as many.
+    let (mut all, mut firsts) = (0, 0);
+    for _ in 0..30 {
+        bench.hub.focus.pick(2, |handle| {
+            all += 1;
+            firsts += u32::from(ids[..40].contains(&handle.id()) && handle.id() != ids[4]);
+        });
+    }
+    assert_eq!(all, 60);
+    assert!((18..=20).contains(&firsts), "{firsts}");
 }
 
 #[test]

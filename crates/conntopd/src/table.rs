@@ -25,6 +25,7 @@ mod cursor;
 mod ended;
 mod filter;
 mod handle;
+mod index;
 mod key;
 mod list;
 mod merge;

@@ -9,10 +9,9 @@
 use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 
 use super::ended::{End, Ends};
+use super::index::Index;
 use super::key::{Key, Packed, Wide};
 use super::segments::{Arena, NONE, Segments};
 use super::slot::{Cold, ENDED, Hot, LIVE, Rare, Slot};
@@ -25,7 +24,7 @@ pub(super) struct Store {
     rare: Arena<Rare>,
     wide: Wide,
     /// Slots by key: the live flow, or else the latest ended one.
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
     /// The first empty slot.
     free: u32,
@@ -39,7 +38,7 @@ impl Default for Store {
             ends: Ends::default(),
             rare: Arena::default(),
             wide: Wide::default(),
-            index: HashTable::new(),
+            index: Index::default(),
             hasher: RandomState::default(),
             free: NONE,
         }
@@ -113,7 +112,7 @@ impl Store {
     }
 
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        self.index.find(self.hasher.hash_one(key), |&slot| self.is_key(slot, key)).copied()
+        self.index.find(self.hasher.hash_one(key), |slot| self.is_key(slot, key))
     }
 
     /// The two directions of a flow as its slot will keep them.
@@ -133,18 +132,16 @@ impl Store {
             *self.cold_mut(slot) = cold;
             slot
         } else {
+            self.index.grow();
             self.cold.push(cold);
             self.hot.push(hot)
         };
+        let hash = self.hasher.hash_one(key);
         let Self { hot, wide, index, hasher, .. } = self;
-        let is_key = |&slot: &u32| key.is(hot.at(slot).orig, wide);
-        let hash_of = |&slot: &u32| hasher.hash_one(hot.at(slot).orig.unpack(wide));
-        match index.entry(hasher.hash_one(key), is_key, hash_of) {
-            Entry::Occupied(mut entry) => *entry.get_mut() = slot,
-            Entry::Vacant(entry) => {
-                entry.insert(slot);
-            }
+        if let Some(ended) = index.find(hash, |slot| key.is(hot.at(slot).orig, wide)) {
+            index.remove(hash, ended);
         }
+        index.insert(hash, slot, |slot| hasher.hash_one(hot.at(slot).orig.unpack(wide)));
         (slot, !reused)
     }
 
@@ -166,9 +163,7 @@ impl Store {
         (hot.flags, hot.rare) = (0, free);
         let key = orig.unpack(&self.wide);
         self.free = slot;
-        if let Ok(entry) = self.index.find_entry(self.hasher.hash_one(key), |&s| s == slot) {
-            entry.remove();
-        }
+        self.index.remove(self.hasher.hash_one(key), slot);
         orig.release(reply, &mut self.wide);
         if rare != NONE {
             self.rare.remove(rare);

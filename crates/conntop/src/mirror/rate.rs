@@ -227,9 +227,10 @@ impl Passes {
         self.kept.front().map_or(BootMillis(0), |b| b.started)
     }
 
-    /// The ends of the window of a flow: those of all, if the last pass covers it.
+    /// The ends of the window of a flow: those of all, if both passes cover it.
     fn ends(&self, flow: &Flow) -> Option<&(Boundary, Boundary)> {
-        self.window.as_ref().filter(|(_, to)| to.covers(flow)).or(self.full.as_ref())
+        let common = self.window.as_ref().filter(|(from, to)| from.covers(flow) && to.covers(flow));
+        common.or(self.full.as_ref())
     }
 
     /// The end of a flow's window if it is as long as was wished for, nearly; passes may take longer.

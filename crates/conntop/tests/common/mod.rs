@@ -111,3 +111,9 @@ pub fn rows(mirror: &Mirror) -> Vec<FlowRow> {
 pub fn ids(mirror: &Mirror) -> Vec<u64> {
     rows(mirror).iter().map(|row| row.identity.id.0).collect()
 }
+
+/// A delta at `at` while, or after, that pass.
+pub fn delta_of(cursor: u64, at: u64, pass: Pass, rows: DeltaRows) -> ServerMessage {
+    let header = DeltaHeader { cursor, in_step: true, at: BootMillis(at), pass };
+    ServerMessage::Delta(Box::new(rows.into_delta(header)))
+}

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use conntop_proto::message::Coverage;
+
 use super::App;
 use crate::engine::{Connection, Notice, NoticeKind};
 use crate::source::SourceEnd;
@@ -9,7 +11,7 @@ use crate::tui::format::grouped;
 use crate::tui::screen::{Span, Spans};
 use crate::tui::theme::Role;
 
-/// Age of a pass that is worth telling: the widest of the usual intervals, twice.
+/// Age of what is shown that is worth telling: the widest of the usual intervals, twice.
 const OLD_PASS_MS: u64 = 10_000;
 
 impl App {
@@ -25,16 +27,31 @@ impl App {
         for notice in self.notices() {
             facts.extend(self.short(notice.kind, now));
         }
-        let position = self.engine.mirror().position();
-        let pass = position.pass.finished.unwrap_or(position.pass.started);
-        let age = position.at.since(pass);
-        if position.pass.number > 0 && age > OLD_PASS_MS {
-            facts.push(Span::new(format!("pass {}s", age / 1000), Role::Warning));
-        }
+        facts.extend(self.pass());
         if self.hide_local {
             facts.push(Span::new("local hidden", Role::Accent));
         }
         facts
+    }
+
+    /// How old what is shown may be, if that is old: since when everything has been read again. It is
+    /// told as of the latest message, so that it ages without a clock of its own.
+    fn pass(&self) -> Option<Span> {
+        let mirror = self.engine.mirror();
+        let position = mirror.position();
+        let pass = position.pass;
+        // The first pass runs: nothing is older than its beginning.
+        let since = mirror.covered_since().or((pass.number > 0).then_some(pass.started))?;
+        let age = position.at.since(since);
+        let text = match pass.coverage {
+            _ if age <= OLD_PASS_MS => return None,
+            Coverage::Whole | Coverage::Known => format!("pass {}s", age / 1000),
+            Coverage::Assured => {
+                let assured = position.at.since(pass.finished.unwrap_or(pass.started));
+                format!("pass {}s (assured {}s)", age / 1000, assured / 1000)
+            }
+        };
+        Some(Span::new(text, Role::Warning))
     }
 
     /// What the engine tells, without what has been repaired from here.

@@ -1,0 +1,59 @@
+//! What the header tells about the age of what is shown.
+
+mod common;
+
+use std::time::Instant;
+
+use common::{delta_of, reset, synced};
+use conntop::engine::Engine;
+use conntop::source::{Messages, SourceEvent};
+use conntop::tui::app::{App, Options};
+use conntop_proto::delta::DeltaRows;
+use conntop_proto::flow::BootMillis;
+use conntop_proto::message::{Coverage, Pass, ResetReason};
+
+/// A delta: when, the number of its pass, what that covers, when that began and ended, and the age
+/// that the header tells then.
+type Step = (u64, u64, Coverage, u64, Option<u64>, Option<&'static str>);
+
+#[test]
+fn the_age_of_a_pass_is_told_when_it_is_old() {
+    use Coverage::{Assured, Known, Whole};
+    let steps: &[Step] = &[
+        // The first pass takes long, and rows come meanwhile.
+        (1_000, 1, Whole, 1_000, None, None),
+        (12_900, 1, Whole, 1_000, None, Some("pass 11s")),
+        (26_000, 1, Whole, 1_000, Some(26_000), Some("pass 25s")),
+        // The next one runs: what is shown is as old as the one before.
+        (27_000, 2, Whole, 26_500, None, Some("pass 26s")),
+        (50_000, 2, Whole, 26_500, None, Some("pass 49s")),
+        (52_000, 2, Whole, 26_500, Some(51_500), Some("pass 25s")),
+        // Passes are short again.
+        (53_000, 3, Known, 52_500, Some(52_900), None),
+        (54_000, 4, Known, 53_500, Some(53_900), None),
+        (64_000, 4, Known, 53_500, Some(53_900), Some("pass 10s")),
+        // Only assured flows are read.
+        (65_000, 5, Assured, 64_500, Some(64_900), Some("pass 11s (assured 0s)")),
+        (74_000, 6, Assured, 70_000, Some(71_000), Some("pass 20s (assured 3s)")),
+        (75_000, 7, Whole, 74_500, Some(74_900), None),
+    ];
+    let mut app = App::new(Engine::default(), Options::default(), (120, 40));
+    let now = Instant::now();
+    let start = vec![reset(1, ResetReason::Start), synced()];
+    app.apply(SourceEvent::Messages(Messages::new(start)), now).unwrap();
+    for (cursor, (at, number, coverage, started, finished, wanted)) in (1..).zip(steps) {
+        let pass = Pass {
+            number: *number,
+            coverage: *coverage,
+            started: BootMillis(*started),
+            finished: finished.map(BootMillis),
+            ..Pass::default()
+        };
+        let delta = delta_of(cursor, *at, pass, DeltaRows::default());
+        app.apply(SourceEvent::Messages(Messages::new([delta])), now).unwrap();
+        app.refresh(now);
+        let facts = app.screen().header.abnormal.iter().map(|span| span.text.as_str());
+        let told: Vec<&str> = facts.filter(|text| text.starts_with("pass")).collect();
+        assert_eq!(told.first().copied(), *wanted, "at {at}");
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::source::Target;
+use crate::source::{CpuBudget, Target};
 
 pub(crate) use self::open::{Session, open};
 pub use self::run::main;
@@ -72,6 +72,16 @@ pub struct Common {
     /// Time between updates, such as 1s or 500ms
     #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
     pub interval: Option<Duration>,
+    /// Share of one core that reading this machine's table may take on average, in percent: 10, from
+    /// 0.1 to 100. The first pass and repairs after a loss are not held back
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        global = true,
+        conflicts_with = "connect",
+        help_heading = "From where"
+    )]
+    pub cpu_budget: Option<CpuBudget>,
     /// Hold every message against the protocol's JSON Schema, not only the control messages
     #[arg(long, global = true, help_heading = "From where")]
     pub validate: bool,

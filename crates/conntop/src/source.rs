@@ -18,7 +18,7 @@ use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
 use tokio::sync::mpsc;
 
-pub use self::local::{LocalConfig, local, local_collector};
+pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
 pub use self::remote::{RemoteConfig, remote};
 pub use self::replay::replay;
 pub use self::target::{Target, TargetError};

@@ -60,8 +60,13 @@ pub(crate) fn netns(common: &Common) -> Option<Netns> {
 fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
     let netns = netns(common);
     let active = common.activate.then(|| Active::begin(netns.clone())).transpose()?;
-    let config =
-        LocalConfig { name: common.name.clone(), interval: common.interval, netns: netns.clone(), subscribe };
+    let config = LocalConfig {
+        name: common.name.clone(),
+        interval: common.interval,
+        cpu_budget: common.cpu_budget,
+        netns: netns.clone(),
+        subscribe,
+    };
     let source = local_collector(config)?;
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conntop_proto::message::{ServerMessage, Subscribe};
+pub use conntopd::collector::CpuBudget;
 use conntopd::collector::{
     Collector, CollectorConfig, CollectorError, CollectorHandle, Subscriber, SubscriberConfig,
 };
@@ -20,6 +21,8 @@ pub struct LocalConfig {
     pub name: Option<String>,
     /// Time between updates; the collector's own when `None`.
     pub interval: Option<Duration>,
+    /// Share of a core that reading the table may take; the collector's own when `None`.
+    pub cpu_budget: Option<CpuBudget>,
     /// The network namespace; that of the calling thread when `None`.
     pub netns: Option<Netns>,
     /// What to ask for.
@@ -31,10 +34,11 @@ pub struct LocalConfig {
 /// # Errors
 /// No permission, no connection tracking, no such namespace.
 pub fn local_collector(config: LocalConfig) -> Result<Source, SourceError> {
-    let LocalConfig { name, interval, netns, subscribe } = config;
+    let LocalConfig { name, interval, cpu_budget, netns, subscribe } = config;
     let default = CollectorConfig::default();
     let interval = interval.unwrap_or(default.interval);
-    let handle = Collector::spawn(CollectorConfig { name, interval, netns, ..default });
+    let cpu_budget = cpu_budget.unwrap_or(default.cpu_budget);
+    let handle = Collector::spawn(CollectorConfig { name, interval, cpu_budget, netns, ..default });
     local(&handle.map_err(|error| refused(&error))?, subscribe)
 }
 

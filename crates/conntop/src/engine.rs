@@ -128,7 +128,10 @@ impl Engine {
                 }
             }
             ServerMessage::Delta(delta) => self.tick(delta.at, now),
-            ServerMessage::Table(table) => self.table = Some(*table),
+            ServerMessage::Table(table) => {
+                self.mirror.expect(table.count.unwrap_or(0).max(table.flows));
+                self.table = Some(*table);
+            }
             ServerMessage::Lost(lost) => self.lost = Some(*lost),
             ServerMessage::Bye(bye) => self.bye = Some(bye.clone()),
             ServerMessage::Reset(_)

@@ -65,6 +65,7 @@ impl<'a> Source<'a> {
         Some(FlowView { rates, ..view })
     }
 
+    #[inline]
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
         FlowView { flow, dir, rates: self.mirror.rates(flow), ended: None, now: self.now }
@@ -99,12 +100,14 @@ const SLACK: u64 = 2_000;
 impl<'a> FlowView<'a> {
     /// Original tuple.
     #[must_use]
+    #[inline]
     pub fn orig(&self) -> Tuple {
         self.flow.orig()
     }
 
     /// Reply tuple.
     #[must_use]
+    #[inline]
     pub fn reply(&self) -> Tuple {
         self.flow.reply()
     }
@@ -157,15 +160,17 @@ impl<'a> FlowView<'a> {
 
     /// Bytes per second (down, up).
     #[must_use]
+    #[inline]
     pub fn down_up(&self) -> Option<(u64, u64)> {
         self.rates.map(|rates| self.dir.down_up(rates.orig, rates.reply))
     }
 
     /// Total bytes (down, up).
     #[must_use]
+    #[inline]
     pub fn bytes_down_up(&self) -> Option<(u64, u64)> {
-        let (orig, reply) = self.flow.orig_counters().zip(self.flow.reply_counters())?;
-        Some(self.dir.down_up(orig.bytes, reply.bytes))
+        let (orig, reply) = self.flow.bytes()?;
+        Some(self.dir.down_up(orig, reply))
     }
 
     /// Packets (down, up).

@@ -284,6 +284,12 @@ impl Mirror {
         self.truncated
     }
 
+    /// The collector's table has so many flows: room is made for them at once, as far as they will be
+    /// held, rather than again and again.
+    pub fn expect(&mut self, flows: u64) {
+        self.flows.expect(usize::try_from(flows).unwrap_or(usize::MAX).min(self.limits.flows));
+    }
+
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;

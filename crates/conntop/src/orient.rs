@@ -120,6 +120,7 @@ impl Dir {
     /// What flows (down, up), given the (original, reply) direction. Down is towards the local end;
     /// internal and transit flows are seen from who opened them.
     #[must_use]
+    #[inline]
     pub fn down_up<T>(self, orig: T, reply: T) -> (T, T) {
         match self {
             Self::In => (orig, reply),

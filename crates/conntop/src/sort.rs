@@ -2,6 +2,7 @@
 //! What a flow does not have, and then what is unknown, stands at the end in both directions; equal
 //! keys are ordered by flow id, so no order is left to chance.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use crate::columns::{self, Column, Order, Value};
@@ -72,13 +73,33 @@ impl Sort {
 }
 
 /// Place of a value in an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(packed(4))] // A view keeps two for each flow.
 pub struct SortKey {
     class: u16,
     high: u64,
     low: u64,
     last: u16,
+}
+
+impl Ord for SortKey {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Numbers, which most columns are, differ in their low half only.
+        let head = |key: &Self| (key.class, key.high);
+        let (own, others) = (head(self), head(other));
+        match own == others {
+            true => { self.low }.cmp(&{ other.low }).then_with(|| { self.last }.cmp(&{ other.last })),
+            false => own.cmp(&others),
+        }
+    }
+}
+
+impl PartialOrd for SortKey {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 const FIRST: u16 = 0;

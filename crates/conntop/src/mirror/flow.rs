@@ -56,6 +56,7 @@ const WATCHED: u8 = 1 << 7;
 impl Flow {
     /// Identity, unique in the collector's epoch.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> FlowId {
         self.id
     }
@@ -88,12 +89,14 @@ impl Flow {
 
     /// State.
     #[must_use]
+    #[inline]
     pub fn state(&self) -> State {
         self.state
     }
 
     /// Status bits as the kernel gives them.
     #[must_use]
+    #[inline]
     pub fn status(&self) -> Status {
         self.status
     }
@@ -118,14 +121,23 @@ impl Flow {
 
     /// Totals of the original direction; `None` when not accounted or not sampled yet.
     #[must_use]
+    #[inline]
     pub fn orig_counters(&self) -> Option<Counters> {
         self.has(ACCOUNTED).then_some(self.orig_counters)
     }
 
     /// Totals of the reply direction; present exactly when the original's are.
     #[must_use]
+    #[inline]
     pub fn reply_counters(&self) -> Option<Counters> {
         self.has(ACCOUNTED).then_some(self.reply_counters)
+    }
+
+    /// Bytes of the original and the reply direction; `None` as above.
+    #[must_use]
+    #[inline]
+    pub fn bytes(&self) -> Option<(u64, u64)> {
+        self.has(ACCOUNTED).then_some((self.orig_counters.bytes, self.reply_counters.bytes))
     }
 
     /// Microseconds since 1970 by the router's wall clock; `None` without timestamps.
@@ -136,12 +148,14 @@ impl Flow {
 
     /// When the collector first saw it.
     #[must_use]
+    #[inline]
     pub fn first_seen(&self) -> BootMillis {
         self.first_seen
     }
 
     /// Whether the collector saw it begin, so that `first_seen` is its birth.
     #[must_use]
+    #[inline]
     pub fn born(&self) -> bool {
         self.has(BORN)
     }
@@ -154,6 +168,7 @@ impl Flow {
 
     /// When the counters last changed or were first read, by their sample's time.
     #[must_use]
+    #[inline]
     pub fn sampled(&self) -> BootMillis {
         self.sampled
     }
@@ -178,6 +193,7 @@ impl Flow {
 
     /// How it counts in the header: who opened it, seen from the local end.
     #[must_use]
+    #[inline]
     pub fn class(&self) -> Class {
         match (self.has(OPENED_HERE), self.has(ENDS_HERE)) {
             (true, true) => Class::Internal,
@@ -295,6 +311,7 @@ impl Flow {
         self.rare = (rare != Rare::default()).then(|| Box::new(rare));
     }
 
+    #[inline]
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -59,8 +59,8 @@ pub(super) struct Sample {
 impl Sample {
     /// The flow's present counters, if it has any.
     pub(super) fn of(flow: &Flow) -> Option<Self> {
-        let (orig, reply) = flow.orig_counters().zip(flow.reply_counters())?;
-        Some(Self { at: flow.sampled(), orig: orig.bytes, reply: reply.bytes })
+        let (orig, reply) = flow.bytes()?;
+        Some(Self { at: flow.sampled(), orig, reply })
     }
 
     /// What came since `first`, divided by the time or by `least` milliseconds if that is longer.
@@ -249,6 +249,7 @@ impl Passes {
         let (from, to) = self.ends(flow)?;
         let current = Sample::of(flow)?;
         if flow.history.is_none() && current.at <= from.finished {
+            // Most flows of a large table.
             return Some(Rates::default());
         }
         let single = [current];

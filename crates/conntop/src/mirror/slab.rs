@@ -29,6 +29,12 @@ impl Slab {
         self.slots.len()
     }
 
+    /// Makes room in the index for so many flows.
+    pub(super) fn expect(&mut self, flows: usize) {
+        let Self { slots, index, hasher, .. } = self;
+        index.reserve(flows.saturating_sub(index.len()), |slot| hash(slots, hasher, *slot));
+    }
+
     pub(super) fn at(&self, slot: Slot) -> Option<&Flow> {
         self.slots.get(slot.0 as usize)?.as_ref()
     }
@@ -100,14 +106,15 @@ impl Slab {
 
     fn link(&mut self, id: FlowId, slot: u32) {
         let Self { slots, index, hasher, .. } = self;
-        let rehash = |&s: &u32| {
-            let flow = slots.get(s as usize).and_then(Option::as_ref);
-            hasher.hash_one(flow.map_or(FlowId(u64::MAX), Flow::id))
-        };
-        index.insert_unique(hasher.hash_one(id), slot, rehash);
+        index.insert_unique(hasher.hash_one(id), slot, |slot| hash(slots, hasher, *slot));
     }
 
     fn id_at(&self, slot: u32) -> Option<FlowId> {
         self.at(Slot(slot)).map(Flow::id)
     }
+}
+
+fn hash(slots: &[Option<Flow>], hasher: &foldhash::fast::RandomState, slot: u32) -> u64 {
+    let flow = slots.get(slot as usize).and_then(Option::as_ref);
+    hasher.hash_one(flow.map_or(FlowId(u64::MAX), Flow::id))
 }

@@ -1,5 +1,6 @@
 //! Ranks without a full sort: parts of the list are put in order when somebody asks for them.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use conntop_proto::flow::FlowId;
@@ -32,8 +33,9 @@ impl Entry {
         (self.slot != ENDED).then_some(Slot(self.slot))
     }
 
-    fn place(&self) -> (SortKey, FlowId) {
-        (self.key, self.id)
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key.cmp(&other.key).then_with(|| self.id.cmp(&other.id))
     }
 }
 
@@ -68,8 +70,13 @@ impl Ranking {
     }
 
     pub(super) fn rank_of(&self, id: FlowId) -> Option<usize> {
-        let place = self.entries.iter().find(|entry| entry.id == id)?.place();
-        Some(self.entries.iter().filter(|entry| entry.place() < place).count())
+        // Most likely it is on the screen.
+        let sorted = self.entries.get(self.sorted.clone()).unwrap_or(&[]);
+        if let Some(at) = sorted.iter().position(|entry| entry.id == id) {
+            return Some(self.sorted.start + at);
+        }
+        let wanted = self.entries.iter().find(|entry| entry.id == id)?;
+        Some(self.entries.iter().filter(|entry| entry.cmp(wanted).is_lt()).count())
     }
 
     /// Whether [`Ranking::window`] would move entries.
@@ -97,15 +104,15 @@ impl Ranking {
     /// Puts the entries of the ranks `from..to` in their places: linear for those outside.
     fn select(&mut self, from: usize, to: usize) {
         if from > 0 && from < self.entries.len() {
-            self.entries.select_nth_unstable_by_key(from, Entry::place);
+            self.entries.select_nth_unstable_by(from, Entry::cmp);
         }
         let Some(rest) = self.entries.get_mut(from..) else { return };
         let wanted = to.saturating_sub(from);
         if wanted < rest.len() {
-            rest.select_nth_unstable_by_key(wanted, Entry::place);
+            rest.select_nth_unstable_by(wanted, Entry::cmp);
         }
         if let Some(window) = rest.get_mut(..wanted) {
-            window.sort_unstable_by_key(Entry::place);
+            window.sort_unstable_by(Entry::cmp);
         }
         self.sorted = from..to;
     }
@@ -123,7 +130,7 @@ mod tests {
             .map(|(id, key)| Entry::ended(SortKey::of(Value::Number(*key)), FlowId(id)))
             .collect();
         let mut sorted = entries.clone();
-        sorted.sort_by_key(Entry::place);
+        sorted.sort_by(Entry::cmp);
         (Ranking::new(entries), sorted.iter().map(|e| e.id).collect())
     }
 

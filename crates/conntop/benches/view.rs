@@ -1,5 +1,7 @@
 //! From the mirror to rows. `cargo bench -p conntop --bench view`
 
+#![expect(clippy::expect_used, reason = "a benchmark")]
+
 mod support;
 
 use std::time::Duration;

@@ -74,7 +74,7 @@ impl Sort {
 
 /// Place of a value in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(packed(4))] // A view keeps two for each flow.
+#[repr(Rust, packed(4))] // A view keeps two for each flow.
 pub struct SortKey {
     class: u16,
     high: u64,

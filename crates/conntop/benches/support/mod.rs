@@ -1,6 +1,12 @@
 //! A router's table of any size, as its messages: nine of ten flows leave by a masqueraded uplink,
 //! one of ten is between the networks of the house.
 #![allow(dead_code, reason = "not every benchmark needs everything")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    reason = "a benchmark"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 

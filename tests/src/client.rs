@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use conntop::engine::{Connection, Engine};
 use conntop::mirror::Limits;
-use conntop::source::{RemoteConfig, Source, SourceEvent, Target, remote};
+use conntop::source::{RemoteConfig, Request, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
+use conntop_proto::columns::Ids;
 use conntop_proto::message::{Codec, ServerMessage, Subscribe};
 use tokio::runtime::Runtime;
 
@@ -103,6 +104,11 @@ impl Client {
     #[must_use]
     pub fn told(&self) -> Told {
         self.told
+    }
+
+    /// Says which flows it looks at.
+    pub fn look_at(&self, flows: Ids) {
+        self.source.request(Request::Focus(flows));
     }
 
     /// Takes in what comes until the condition holds.

@@ -1,13 +1,4 @@
-//! The ways to read the table: that all of them tell the same, alone and beside each other, and
-//! that a daemon is right whichever of them it takes.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panics"
-)]
+//! All ways to read tell the same, alone and beside each other.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;

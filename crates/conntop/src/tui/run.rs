@@ -112,7 +112,7 @@ pub async fn run(
             source.request(Request::Focus(flows));
         }
         let due = app.due(now);
-        let wake = [pace.next(due), focus.due()].into_iter().flatten().min();
+        let wake = [pace.next(due), focus.due(now)].into_iter().flatten().min();
         let goes_on = pace.is_busy() || (!inbox.is_empty() && !app.paused());
         let happened = tokio::select! {
             biased;

@@ -159,8 +159,10 @@ fn measure(options: &Options) -> Result<()> {
     if has(Part::Sizes) {
         report.attempt("sizes", sizes);
     }
-    // Built before anything is measured.
-    program("conntopd")?;
+    if options.parts.iter().any(|part| *part != Part::Dumps) {
+        // Built before anything is measured.
+        program("conntopd")?;
+    }
     if has(Part::Peers) {
         for missing in tools::peers() {
             tools::tell(&format!("{missing} is not here and could not be installed"));

@@ -65,6 +65,14 @@ impl Terminal {
         self.child.id()
     }
 
+    /// Whether the program still runs.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait().context("asking for a program")?.is_none())
+    }
+
     /// Bytes that it has written so far, as far as they were taken in.
     #[must_use]
     pub fn written(&self) -> usize {

@@ -49,6 +49,9 @@ fn wanted(flows: u32, mode: Mode) -> f64 {
     }
 }
 
+/// The longest that flowtop may take for its first table before it is measured.
+const COLLECTING: Duration = Duration::from_secs(5);
+
 /// How long things are watched.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -79,7 +82,7 @@ pub(crate) fn measure(field: &Field, size: u32, window: Duration, report: &mut R
     report.attempt(&named("conntop watch"), |report| watched(field, size, pace, report));
     report.attempt(&named("conntop local"), |report| local(field, size, pace, report));
     let short = Pace { window, ..pace };
-    for (program, arguments) in [("iptstate", &["-C", "-R", "1"][..]), ("flowtop", &["-nG46TUDIS"])] {
+    for (program, arguments) in [("iptstate", &["-R", "1"][..]), ("flowtop", &["-nG46TUDIS"])] {
         report.attempt(&named(program), |report| screen(field, size, short, program, arguments, report));
     }
     report.attempt(&named("conntrack -E"), |report| events(field, size, window, report));
@@ -208,6 +211,9 @@ fn screen(
 ) -> Result<()> {
     anyhow::ensure!(find(program).is_some(), "not installed");
     let mut terminal = Terminal::start(field.router(), command(program).args(arguments))?;
+    stop::wait(Duration::from_millis(500))?;
+    // flowtop reads its first table in steps and says so; with a large one it may never be done.
+    let _ = terminal.wait("the first table", COLLECTING, |screen| !screen.contains("Collecting flows"));
     both_states(field, size, pace, program, &mut terminal, report)
 }
 
@@ -221,12 +227,20 @@ fn both_states(
 ) -> Result<()> {
     stop::wait(pace.settle)?;
     let [cost] = over(pace.window, [terminal.pid()])?;
+    alive(terminal)?;
     report.cost(State::Idle, name, size, cost);
     let _change = field.change()?;
     stop::wait(pace.settle)?;
     let [cost] = over(pace.window, [terminal.pid()])?;
+    alive(terminal)?;
     report.cost(State::Changing, name, size, cost);
-    let _ = terminal.screen();
+    Ok(())
+}
+
+/// Nothing is said about a program that has crashed.
+fn alive(terminal: &mut Terminal) -> Result<()> {
+    let screen = terminal.screen();
+    anyhow::ensure!(terminal.is_alive()?, "it ended while it was measured; it showed:\n{screen}");
     Ok(())
 }
 

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::Duration;
 
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{Resume, ServerHello, Subscribe};
@@ -13,6 +15,10 @@ use tokio::sync::{mpsc, watch};
 use super::clock;
 use crate::frame::Frame;
 use crate::table::{FilterError, FlowTable, Interest};
+
+/// How long a hello waits for facts about the kernel: they take less than a millisecond, and older
+/// ones do.
+const FACTS_WAIT: Duration = Duration::from_millis(50);
 
 /// What a subscriber begins with.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +56,8 @@ pub(crate) enum Call {
     Closed(u64),
     /// A change of the table by hand; a tick follows.
     Edit(Edit),
+    /// Say when the facts about the kernel are fresh.
+    Facts(SyncSender<()>),
     /// A look at the table.
     Inspect(Box<dyn FnOnce(&FlowTable) + Send>),
 }
@@ -73,9 +81,14 @@ pub struct CollectorHandle {
 }
 
 impl CollectorHandle {
-    /// What a server with this collector says first, as of now.
+    /// What a server with this collector says first, as of now. A collector that sleeps looks at the
+    /// kernel for it, which takes a moment.
     #[must_use]
     pub fn hello(&self) -> ServerHello {
+        let (tell, told) = sync_channel(1);
+        if self.calls.send(Call::Facts(tell)).is_ok() {
+            let _ = told.recv_timeout(FACTS_WAIT);
+        }
         let mut hello = self.hello.borrow().clone();
         hello.clock = clock::both();
         hello

@@ -13,10 +13,10 @@ mod rounds;
 #[cfg(test)]
 mod tests;
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 
-use conntop_proto::message::{KernelFacts, ServerHello};
+use conntop_proto::message::ServerHello;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -78,6 +78,10 @@ pub(super) struct Hub {
     listens: bool,
     /// Bytes that the kernel granted.
     buffer: Option<u64>,
+    /// Hellos that wait for facts.
+    curious: Vec<SyncSender<()>>,
+    /// When the latest facts came.
+    facts: Instant,
     numbers_at: Instant,
     host_at: Instant,
     tick_at: Instant,
@@ -103,6 +107,8 @@ impl Hub {
             awake: false,
             asleep_since: now,
             ears: Ears::Deaf,
+            curious: Vec::new(),
+            facts: now,
             numbers_at: now,
             host_at: now,
             tick_at: now,
@@ -171,6 +177,7 @@ impl Hub {
                 self.desk.tick();
             }
             Call::Inspect(look) => look(&self.table),
+            Call::Facts(tell) => self.tell_facts(tell),
             Call::Closed(id) => {
                 self.focus.forget(id);
                 self.desk.call(Call::Closed(id), &mut self.table);
@@ -273,17 +280,5 @@ impl Hub {
         if let Some(requests) = &self.wires.requests {
             let _ = requests.send(ask);
         }
-    }
-
-    fn tell_kernel(&mut self) {
-        if let Ears::Open { buffer, .. } = self.ears {
-            self.buffer = Some(buffer);
-        }
-        let kernel: KernelFacts = self.sysctls.kernel(self.listens, self.buffer);
-        self.wires.hello.send_if_modified(|hello| {
-            let changed = hello.kernel != kernel;
-            hello.kernel = kernel;
-            changed
-        });
     }
 }

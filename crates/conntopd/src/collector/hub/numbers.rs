@@ -1,14 +1,15 @@
 //! The kernel's numbers of its table, and the machine's addresses.
 
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use conntop_proto::message::TableStats;
+use conntop_proto::message::{KernelFacts, TableStats};
 use tokio::time::Instant;
 
 use super::super::clock;
 use super::super::cost::Size;
 use super::super::report::{Ask, Numbers};
-use super::Hub;
+use super::{Ears, Hub};
 
 /// Between two readings of the kernel's numbers.
 const NUMBERS_EVERY: Duration = Duration::from_secs(2);
@@ -44,7 +45,9 @@ impl Hub {
 
     pub(super) fn numbers(&mut self, numbers: &Numbers) {
         self.sysctls = numbers.facts;
+        self.facts = Instant::now();
         self.tell_kernel();
+        self.curious.clear();
         let stats = self.table.stats();
         // Flows that send no events left in numbers: somebody flushed the table.
         let gone = numbers.count.and_then(|count| usize::try_from(count).ok()?.checked_add(MISSED));
@@ -60,6 +63,30 @@ impl Hub {
             drop: numbers.drop,
             insert_failed: numbers.insert_failed,
             early_drop: numbers.early_drop,
+        });
+    }
+
+    /// Answers by dropping the sender, at once if somebody reads the numbers anyway.
+    pub(super) fn tell_facts(&mut self, tell: SyncSender<()>) {
+        let fresh = self.awake || self.is_fed_by_hand() || self.facts.elapsed() < NUMBERS_EVERY;
+        if fresh {
+            return;
+        }
+        if self.curious.is_empty() {
+            self.ask(Ask::Numbers);
+        }
+        self.curious.push(tell);
+    }
+
+    pub(super) fn tell_kernel(&mut self) {
+        if let Ears::Open { buffer, .. } = self.ears {
+            self.buffer = Some(buffer);
+        }
+        let kernel: KernelFacts = self.sysctls.kernel(self.listens, self.buffer);
+        self.wires.hello.send_if_modified(|hello| {
+            let changed = hello.kernel != kernel;
+            hello.kernel = kernel;
+            changed
         });
     }
 }

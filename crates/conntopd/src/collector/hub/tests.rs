@@ -5,6 +5,7 @@
 mod bench;
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use conntop_proto::columns::Ids;
@@ -12,6 +13,7 @@ use conntop_proto::flow::{BootMillis, FlowId};
 use nfnetlink::ct::FlowRef;
 
 use self::bench::{ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, port_of};
+use super::super::handle::Call;
 use super::super::report::{Ask, Listen, Report};
 use super::super::source::Form;
 use super::Ears;
@@ -231,4 +233,24 @@ fn sample_times_go_out_while_a_flow_is_lively() {
     bench.answer(asked, &[2], 5);
     assert_eq!(flows(bench.after(TICK)), [], "nothing for a client that takes nothing");
     assert_eq!(bench.flows(), 99);
+}
+
+#[test]
+fn a_hello_gets_fresh_facts_even_while_nothing_is_read() {
+    let mut bench = Bench::new("10");
+    let ask = |bench: &mut Bench| {
+        let (tell, told) = sync_channel(1);
+        bench.hub.call(Call::Facts(tell));
+        told
+    };
+    let answered = |told: &Receiver<()>| told.try_recv() == Err(TryRecvError::Disconnected);
+    assert!(answered(&ask(&mut bench)), "they have just been read");
+    bench.hub.facts -= Duration::from_secs(3);
+    let told = [ask(&mut bench), ask(&mut bench)];
+    let asks = bench.at_once();
+    assert_eq!(asks.iter().map(word).collect::<Vec<_>>(), ["numbers"], "once for both");
+    assert!(!told.iter().any(answered));
+    bench.size(3, 4);
+    assert!(told.iter().all(answered));
+    assert_eq!(bench.hub.wires.hello.borrow().kernel.buckets, Some(4));
 }

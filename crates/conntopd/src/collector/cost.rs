@@ -9,7 +9,7 @@ use conntop_proto::message::Coverage;
 const LEARN: f64 = 0.3;
 /// A pass never counts for more or less than this times what was expected: one that was disturbed
 /// must not spoil the price.
-const STRANGE: f64 = 4.0;
+const STRANGE: f64 = 2.0;
 
 /// How far an unused price goes back with each pass of another source.
 const RELAX: f64 = 0.005;

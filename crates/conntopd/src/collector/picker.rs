@@ -161,7 +161,8 @@ impl Picker {
         };
         let trusted = self.distrust.is_none_or(|until| now >= until);
         let known = below(Coverage::Known, CHEAPER).filter(|_| trusted);
-        let assured = below(Coverage::Assured, FLOOD).filter(|_| cost > BURST);
+        let flood = cost > BURST && size.assured < size.flows / 2;
+        let assured = below(Coverage::Assured, FLOOD).filter(|_| flood);
         let Some(part) = assured.or(known) else { return Some(whole) };
         let every = match part.1 {
             Coverage::Assured => (self.account.budget().wall(cost) * WHOLE_SHARE).min(WHOLE_MOST),
@@ -207,6 +208,19 @@ impl Picker {
         }
     }
 
+    fn learn(&mut self, plan: Plan, size: Size, cost: Duration) {
+        let Some((offer, _)) = self.offers.get_mut(plan.source) else { return };
+        offer.cost.learn_pass(plan.coverage, size, cost);
+        let learned = *offer;
+        for (number, (offer, start)) in self.offers.iter_mut().enumerate() {
+            if number != plan.source && offer.means == learned.means {
+                (offer.cost.bucket, offer.cost.flow) = (learned.cost.bucket, learned.cost.flow);
+            } else if number != plan.source {
+                offer.cost.relax(start.cost);
+            }
+        }
+    }
+
     /// A slice is going to be read, or flows are asked for.
     pub(super) fn open(&mut self, now: Instant) {
         self.account.open(now);
@@ -219,13 +233,7 @@ impl Picker {
 
     /// A pass is done.
     pub(super) fn done(&mut self, now: Instant, plan: Plan, finding: Finding, size: Size, cost: Duration) {
-        for (number, (offer, start)) in self.offers.iter_mut().enumerate() {
-            if number == plan.source {
-                offer.cost.learn_pass(plan.coverage, size, cost);
-            } else {
-                offer.cost.relax(start.cost);
-            }
-        }
+        self.learn(plan, size, cost);
         match finding.coverage {
             Coverage::Whole => {
                 if self.whole.is_none() {

@@ -33,10 +33,20 @@ pub(super) enum Reach {
     Nothing,
 }
 
+/// The way that the kernel goes. Sources of the same means have the same prices per bucket and per
+/// flow, and learn them together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Means {
+    Dump,
+    Lines,
+    Get,
+}
+
 /// What a source promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Offer {
     pub(super) reach: Reach,
+    pub(super) means: Means,
     pub(super) cost: Cost,
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::super::budget::CpuBudget;
 use super::super::cost::{Cost, Size};
-use super::super::source::{Offer, Reach};
+use super::super::source::{Means, Offer, Reach};
 use super::{BURST, Finding, Pace, Picker, Plan};
 
 const DUMP: Cost = Cost { bucket: 40.0, flow: 2500.0, passed: 0.0 };
@@ -22,10 +22,10 @@ const TICK: Duration = Duration::from_secs(1);
 
 fn offers() -> Vec<Offer> {
     vec![
-        Offer { reach: Reach::Pass(Coverage::Whole), cost: DUMP },
-        Offer { reach: Reach::Pass(Coverage::Assured), cost: ASSURED },
-        Offer { reach: Reach::Named, cost: GET },
-        Offer { reach: Reach::Pass(Coverage::Known), cost: LINES },
+        Offer { reach: Reach::Pass(Coverage::Whole), means: Means::Dump, cost: DUMP },
+        Offer { reach: Reach::Pass(Coverage::Assured), means: Means::Dump, cost: ASSURED },
+        Offer { reach: Reach::Named, means: Means::Get, cost: GET },
+        Offer { reach: Reach::Pass(Coverage::Known), means: Means::Lines, cost: LINES },
     ]
 }
 
@@ -238,6 +238,17 @@ fn repairs_do_not_wait_but_back_off() {
     assert_eq!(ended, [0, 1, 3, 8, 16, 26, 36, 47, 57]);
 }
 
+#[test]
+fn a_disturbed_measurement_makes_no_flood() {
+    let netlink: Vec<Offer> = offers().into_iter().take(3).collect();
+    let mut machine = Machine::new("10", size(10_000, 4000), netlink);
+    machine.truth[0].flow *= 20.0;
+    machine.run(Duration::from_secs(3));
+    machine.truth = offers().iter().map(|offer| offer.cost).collect();
+    machine.run(Duration::from_secs(60));
+    assert_eq!(machine.count(Coverage::Assured), 0);
+}
+
 fn price() -> impl Strategy<Value = f64> {
     // A machine is up to five times as slow or as fast as the one that was measured.
     (-1.6f64..1.6).prop_map(f64::exp)
@@ -251,13 +262,15 @@ proptest! {
     #[test]
     fn the_budget_holds_and_nothing_starves(
         tenths in 5u32..=1000,
-        prices in [price(), price(), price(), price()],
+        prices in [price(), price(), price()],
         flows in proptest::collection::vec((0u64..1_000_000, 0u64..100), 1..5),
         unknown in proptest::collection::vec(0u64..100, 0..20),
     ) {
         let budget = format!("{}.{}", tenths / 10, tenths % 10);
         let mut machine = Machine::new(&budget, size(1000, 900), offers());
-        for (cost, factor) in machine.truth.iter_mut().zip(prices) {
+        // Both dumps go the same way.
+        let [dump, get, lines] = prices;
+        for (cost, factor) in machine.truth.iter_mut().zip([dump, dump, get, lines]) {
             *cost = Cost { bucket: cost.bucket * factor, flow: cost.flow * factor, passed: cost.passed * factor };
         }
         machine.unknown = unknown;

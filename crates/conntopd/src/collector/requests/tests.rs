@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::super::cost::Cost;
 use super::super::pool::Pool;
 use super::super::report::{Ask, Report};
-use super::super::source::{Form, Offer, Part, Reach, Source};
+use super::super::source::{Form, Means, Offer, Part, Reach, Source};
 use super::Requests;
 use crate::table::ReadSpan;
 
@@ -26,7 +26,7 @@ struct Bytes {
 impl Source for Bytes {
     fn offer(&self) -> Offer {
         let cost = Cost { bucket: 0.0, flow: 0.0, passed: 0.0 };
-        Offer { reach: Reach::Pass(Coverage::Whole), cost }
+        Offer { reach: Reach::Pass(Coverage::Whole), means: Means::Dump, cost }
     }
 
     fn begin(&mut self, flows: &[FlowRef]) -> nfnetlink::Result<()> {

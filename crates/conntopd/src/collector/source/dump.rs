@@ -6,7 +6,7 @@ use nfnetlink::{DumpState, RequestSocket, Result};
 
 use super::super::clock;
 use super::super::cost::Cost;
-use super::{Form, Offer, Part, Reach, Source};
+use super::{Form, Means, Offer, Part, Reach, Source};
 use crate::table::ReadSpan;
 
 /// As measured; the table's share is in the price of a flow.
@@ -44,7 +44,7 @@ impl DumpSource {
 impl Source for DumpSource {
     fn offer(&self) -> Offer {
         let cost = if self.coverage == Coverage::Assured { ASSURED } else { WHOLE };
-        Offer { reach: Reach::Pass(self.coverage), cost }
+        Offer { reach: Reach::Pass(self.coverage), means: Means::Dump, cost }
     }
 
     fn begin(&mut self, _: &[FlowRef]) -> Result<()> {

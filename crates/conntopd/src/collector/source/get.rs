@@ -5,7 +5,7 @@ use nfnetlink::{Error, RequestSocket, Result};
 
 use super::super::clock;
 use super::super::cost::Cost;
-use super::{Form, Offer, Part, Reach, Source};
+use super::{Form, Means, Offer, Part, Reach, Source};
 use crate::table::ReadSpan;
 
 /// Requests in one call: their answers fit into a buffer unless they are unusually long.
@@ -33,7 +33,7 @@ impl GetSource {
 
 impl Source for GetSource {
     fn offer(&self) -> Offer {
-        Offer { reach: Reach::Named, cost: COST }
+        Offer { reach: Reach::Named, means: Means::Get, cost: COST }
     }
 
     fn begin(&mut self, flows: &[FlowRef]) -> Result<()> {

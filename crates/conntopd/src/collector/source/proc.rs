@@ -9,7 +9,7 @@ use nfnetlink::proc::ProcTable;
 
 use super::super::clock;
 use super::super::cost::Cost;
-use super::{Form, Offer, Part, Reach, Source};
+use super::{Form, Means, Offer, Part, Reach, Source};
 use crate::table::ReadSpan;
 
 /// As measured.
@@ -30,7 +30,7 @@ impl ProcSource {
 
 impl Source for ProcSource {
     fn offer(&self) -> Offer {
-        Offer { reach: Reach::Pass(Coverage::Known), cost: COST }
+        Offer { reach: Reach::Pass(Coverage::Known), means: Means::Lines, cost: COST }
     }
 
     fn begin(&mut self, _: &[FlowRef]) -> Result<()> {

@@ -15,7 +15,7 @@ use super::super::super::cost::Cost;
 use super::super::super::report::{
     Ask, Entries, EventBatch, Flows, Found, Listen, Numbers, Report, Slice, Sysctls,
 };
-use super::super::super::source::{Form, Offer, Part, Reach};
+use super::super::super::source::{Form, Means, Offer, Part, Reach};
 use super::super::super::{CollectorHandle, Subscriber, SubscriberConfig, clock, hello};
 use super::super::{Hub, Setup, Wires};
 use crate::table::{Limits, Outcome, ReadSpan};
@@ -28,10 +28,22 @@ pub(super) const ASSURED: usize = 1;
 pub(super) const LINES: usize = 3;
 
 const OFFERS: [Offer; 4] = [
-    Offer { reach: Reach::Pass(Coverage::Whole), cost: Cost { bucket: 40.0, flow: 2500.0, passed: 0.0 } },
-    Offer { reach: Reach::Pass(Coverage::Assured), cost: Cost { bucket: 40.0, flow: 2500.0, passed: 200.0 } },
-    Offer { reach: Reach::Named, cost: Cost { bucket: 0.0, flow: 4500.0, passed: 0.0 } },
-    Offer { reach: Reach::Pass(Coverage::Known), cost: Cost { bucket: 1.0, flow: 2700.0, passed: 0.0 } },
+    Offer {
+        reach: Reach::Pass(Coverage::Whole),
+        means: Means::Dump,
+        cost: Cost { bucket: 40.0, flow: 2500.0, passed: 0.0 },
+    },
+    Offer {
+        reach: Reach::Pass(Coverage::Assured),
+        means: Means::Dump,
+        cost: Cost { bucket: 40.0, flow: 2500.0, passed: 200.0 },
+    },
+    Offer { reach: Reach::Named, means: Means::Get, cost: Cost { bucket: 0.0, flow: 4500.0, passed: 0.0 } },
+    Offer {
+        reach: Reach::Pass(Coverage::Known),
+        means: Means::Lines,
+        cost: Cost { bucket: 1.0, flow: 2700.0, passed: 0.0 },
+    },
 ];
 
 pub(super) struct Bench {

@@ -251,7 +251,7 @@ impl<M: Message> LineDecoder<M> {
 
     fn try_next(&mut self) -> Result<Option<M>, DecodeError> {
         let fresh = self.buffer.get(self.scanned..).unwrap_or_default();
-        let newline = fresh.iter().position(|&b| b == b'\n');
+        let newline = memchr::memchr(b'\n', fresh);
         let fresh = fresh.get(..newline.unwrap_or(fresh.len())).unwrap_or_default();
         // A line of MAX_LINE bytes has its newline as the last one.
         let before = self.scanned - self.start;

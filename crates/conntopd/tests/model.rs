@@ -17,15 +17,21 @@ mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use conntop_proto::flow::BootMillis;
+use conntop_proto::flow::{BootMillis, FlowRow, Status as Bits};
 use conntop_proto::message::Coverage;
-use conntopd::table::{FlowTable, Limits, Origin, Outcome, ReadSpan};
+use conntopd::table::{FlowTable, Handle, Limits, Origin, Outcome, ReadSpan};
 use mirror::{Mirror, view};
 use nfnetlink::ct::{Counters, CtMessage, L4, ProtoState, Status, Tuple};
 use proptest::prelude::*;
 
 /// Tuples that flows come and go with.
 const KEYS: u16 = 12;
+
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Suspects,
+    Any,
+}
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -47,6 +53,9 @@ enum Step {
         key: u16,
         state: u8,
     },
+    Assure {
+        key: u16,
+    },
     Wait {
         millis: u16,
     },
@@ -54,16 +63,27 @@ enum Step {
     Drain,
     /// The socket's buffer overflows.
     Overflow,
-    BeginDump,
-    /// The kernel puts so many entries into a part of the dump; `twice` repeats one.
+    BeginPass {
+        coverage: Coverage,
+    },
+    /// The kernel puts so many entries into a part of the answer; `twice` repeats one.
     ReadPart {
         entries: u8,
         twice: bool,
     },
     /// The table takes the oldest part.
     TakePart,
-    EndDump {
+    EndPass {
         interrupted: bool,
+    },
+    /// Sends GETs for flows that the last pass missed, or for any; the kernel answers at once.
+    Ask {
+        which: Which,
+        max: u8,
+    },
+    /// The table takes the oldest answer to a GET.
+    TakeAnswer {
+        note_sample: bool,
     },
     Join,
     Client {
@@ -78,6 +98,10 @@ enum Step {
     Rest,
 }
 
+fn coverage() -> impl Strategy<Value = Coverage> {
+    prop_oneof![2 => Just(Coverage::Whole), 1 => Just(Coverage::Known), 1 => Just(Coverage::Assured)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let key = 0..KEYS;
     prop_oneof![
@@ -85,14 +109,18 @@ fn step() -> impl Strategy<Value = Step> {
         6 => key.clone().prop_map(|key| Step::Destroy { key }),
         6 => (key.clone(), 1..500u16).prop_map(|(key, bytes)| Step::Traffic { key, bytes }),
         1 => key.clone().prop_map(|key| Step::Zero { key }),
-        2 => (key, 1..9u8).prop_map(|(key, state)| Step::State { key, state }),
+        2 => (key.clone(), 1..9u8).prop_map(|(key, state)| Step::State { key, state }),
+        2 => key.prop_map(|key| Step::Assure { key }),
         4 => (0..300u16).prop_map(|millis| Step::Wait { millis }),
         6 => Just(Step::Drain),
         1 => Just(Step::Overflow),
-        3 => Just(Step::BeginDump),
+        3 => coverage().prop_map(|coverage| Step::BeginPass { coverage }),
+        4 => (prop_oneof![Just(Which::Suspects), Just(Which::Any)], 1..6u8)
+            .prop_map(|(which, max)| Step::Ask { which, max }),
+        6 => any::<bool>().prop_map(|note_sample| Step::TakeAnswer { note_sample }),
         6 => (1..6u8, any::<bool>()).prop_map(|(entries, twice)| Step::ReadPart { entries, twice }),
         6 => Just(Step::TakePart),
-        3 => prop::bool::weighted(0.1).prop_map(|interrupted| Step::EndDump { interrupted }),
+        3 => prop::bool::weighted(0.1).prop_map(|interrupted| Step::EndPass { interrupted }),
         1 => Just(Step::Join),
         6 => (any::<u8>(), 1..8u8).prop_map(|(who, max)| Step::Client { who, max }),
         1 => any::<u8>().prop_map(|who| Step::Reconnect { who }),
@@ -109,6 +137,7 @@ struct Entry {
     /// What was counted since it began, whoever zeroed the counters.
     counted: u64,
     state: u8,
+    assured: bool,
     events: bool,
 }
 
@@ -117,8 +146,8 @@ enum Event {
     Destroy(Entry),
 }
 
-#[derive(Default)]
-struct Dump {
+struct Pass {
+    coverage: Coverage,
     /// Keys still to be read, in the order of the buckets.
     todo: VecDeque<u16>,
     parts: VecDeque<(ReadSpan, Vec<Entry>)>,
@@ -132,7 +161,9 @@ struct World {
     queue: Vec<Event>,
     overflowed: bool,
     empty_at: u64,
-    dump: Option<Dump>,
+    pass: Option<Pass>,
+    /// Answers to GETs under way.
+    answers: VecDeque<(ReadSpan, Handle, Option<Entry>)>,
     table: FlowTable,
     clients: Vec<Mirror>,
     /// Keys that ended without an event since the running pass began.
@@ -153,7 +184,7 @@ fn message(entry: &Entry, counters: bool) -> CtMessage<'static> {
     CtMessage {
         orig,
         reply: orig.inverse(),
-        status: Some(Status::CONFIRMED),
+        status: Some(if entry.assured { Status::CONFIRMED | Status::ASSURED } else { Status::CONFIRMED }),
         timeout: Some(100),
         id: Some(entry.id),
         counters_orig: counted.filter(|_| counters),
@@ -161,6 +192,13 @@ fn message(entry: &Entry, counters: bool) -> CtMessage<'static> {
         state: Some(ProtoState::Tcp(entry.state)),
         ..CtMessage::default()
     }
+}
+
+/// The same as a line of /proc.
+fn line(entry: &Entry) -> CtMessage<'static> {
+    let whole = message(entry, true);
+    let told = if entry.assured { Status::ASSURED } else { Status::default() };
+    CtMessage { id: None, status: Some(told), ..whole }
 }
 
 impl World {
@@ -173,7 +211,8 @@ impl World {
             queue: Vec::new(),
             overflowed: false,
             empty_at: 1_000,
-            dump: None,
+            pass: None,
+            answers: VecDeque::new(),
             table,
             clients: Vec::new(),
             silent: BTreeSet::new(),
@@ -189,7 +228,7 @@ impl World {
                     self.ids += 1;
                     // The kernel's ids come again, mostly.
                     let id = if self.ids.is_multiple_of(5) { self.ids } else { u32::from(key) + 1_000_000 };
-                    let entry = Entry { key, id, bytes: 10, counted: 10, state: 1, events };
+                    let entry = Entry { key, id, bytes: 10, counted: 10, state: 1, assured: false, events };
                     if events {
                         self.queue.push(Event::New(entry.clone()));
                     }
@@ -221,6 +260,11 @@ impl World {
                     entry.state = state;
                 }
             }
+            Step::Assure { key } => {
+                if let Some(entry) = self.kernel.get_mut(&key) {
+                    entry.assured = true;
+                }
+            }
             Step::Wait { millis } => self.now += u64::from(millis),
             Step::Drain => self.drain(),
             Step::Overflow => {
@@ -230,22 +274,24 @@ impl World {
                     self.overflowed = true;
                 }
             }
-            Step::BeginDump => {
-                if self.dump.is_none() {
-                    self.table.begin_pass(BootMillis(self.now), Coverage::Whole);
+            Step::BeginPass { coverage } => {
+                if self.pass.is_none() {
+                    self.table.begin_pass(BootMillis(self.now), coverage);
                     self.silent.clear();
                     let todo = (0..KEYS).rev().collect();
-                    self.dump = Some(Dump { todo, parts: VecDeque::new(), last: self.now });
+                    self.pass = Some(Pass { coverage, todo, parts: VecDeque::new(), last: self.now });
                 }
             }
             Step::ReadPart { entries, twice } => self.read_part(entries, twice),
             Step::TakePart => self.take_part(),
-            Step::EndDump { interrupted } => {
+            Step::EndPass { interrupted } => {
                 if self.now.is_multiple_of(2) {
                     self.drain();
                 }
-                self.end_dump(interrupted);
+                self.end_pass(interrupted);
             }
+            Step::Ask { which, max } => self.ask(which, max.into()),
+            Step::TakeAnswer { note_sample } => self.take_answer(note_sample),
             Step::Join => {
                 if self.clients.len() < 5 {
                     self.clients.push(Mirror::join(&mut self.table));
@@ -284,46 +330,105 @@ impl World {
     }
 
     fn read_part(&mut self, entries: u8, twice: bool) {
-        let Some(dump) = &mut self.dump else { return };
+        let Some(pass) = &mut self.pass else { return };
         let mut part = Vec::new();
         while part.len() < usize::from(entries) {
-            let Some(key) = dump.todo.pop_front() else { break };
-            part.extend(self.kernel.get(&key).cloned());
+            let Some(key) = pass.todo.pop_front() else { break };
+            let covered = |entry: &&Entry| pass.coverage != Coverage::Assured || entry.assured;
+            part.extend(self.kernel.get(&key).filter(covered).cloned());
         }
         if twice && let Some(first) = part.first().cloned() {
             part.push(self.kernel[&first.key].clone());
         }
-        let span = ReadSpan { from: BootMillis(dump.last), to: BootMillis(self.now) };
-        dump.last = self.now;
-        dump.parts.push_back((span, part));
+        let span = ReadSpan { from: BootMillis(pass.last), to: BootMillis(self.now) };
+        pass.last = self.now;
+        pass.parts.push_back((span, part));
     }
 
     fn take_part(&mut self) {
-        let part = self.dump.as_mut().and_then(|dump| dump.parts.pop_front());
-        if let Some((span, part)) = part {
-            for entry in part {
-                self.table.observe(span, Origin::Dump, &message(&entry, true));
+        let Some(pass) = &mut self.pass else { return };
+        let Some((span, part)) = pass.parts.pop_front() else { return };
+        for entry in part {
+            match pass.coverage {
+                Coverage::Known => self.table.observe(span, Origin::Known, &line(&entry)),
+                _ => self.table.observe(span, Origin::Dump, &message(&entry, true)),
             }
         }
     }
 
-    fn end_dump(&mut self, interrupted: bool) {
-        if self.dump.is_none() {
+    fn ask(&mut self, which: Which, max: usize) {
+        let handles = match which {
+            Which::Suspects => self.table.suspects(max),
+            Which::Any => {
+                let mut ids: Vec<_> = self.table.flows().map(|row| row.identity.id).take(max).collect();
+                ids.sort_unstable();
+                let handles = self.table.handles(&ids);
+                assert!(handles.iter().map(|handle| handle.id()).eq(ids), "a handle for each live flow");
+                handles
+            }
+        };
+        let span = ReadSpan { from: BootMillis(self.now), to: BootMillis(self.now) };
+        for handle in handles {
+            let L4::Ports { src: key, .. } = self.table.request(handle).expect("a live flow").orig.l4 else {
+                panic!("flows have ports")
+            };
+            self.answers.push_back((span, handle, self.kernel.get(&key).cloned()));
+        }
+    }
+
+    fn take_answer(&mut self, note_sample: bool) {
+        match self.answers.pop_front() {
+            Some((span, handle, Some(entry))) => {
+                self.table.answered(span, handle, &message(&entry, true), note_sample);
+            }
+            Some((span, handle, None)) => self.table.absent(span, handle),
+            None => {}
+        }
+    }
+
+    fn end_pass(&mut self, interrupted: bool) {
+        if self.pass.is_none() {
             return;
         }
-        while self.dump.as_ref().is_some_and(|dump| !dump.todo.is_empty()) {
+        while self.pass.as_ref().is_some_and(|pass| !pass.todo.is_empty()) {
             self.now += 1;
             self.read_part(4, false);
         }
-        while self.dump.as_ref().is_some_and(|dump| !dump.parts.is_empty()) {
+        while self.pass.as_ref().is_some_and(|pass| !pass.parts.is_empty()) {
             self.take_part();
         }
-        self.dump = None;
+        self.pass = None;
         let outcome = if interrupted { Outcome::Interrupted } else { Outcome::Complete };
         let drained = self.queue.is_empty() && !self.overflowed;
         let report = self.table.end_pass(BootMillis(self.now), outcome);
-        if drained && !report.dirty {
+        assert!(report.coverage == Coverage::Whole || report.reaped == 0, "{report:?}");
+        if drained && !report.dirty && report.coverage == Coverage::Whole {
             self.check_ghosts();
+        }
+    }
+
+    /// A pass over a part, and the answers for what it missed: no covered flow is left that the
+    /// kernel does not have, and no other one is gone.
+    fn confirm(&mut self, coverage: Coverage) {
+        let covered = |row: &FlowRow| coverage == Coverage::Known || row.state.status.has(Bits::ASSURED);
+        let keys = |table: &FlowTable, covered: &dyn Fn(&FlowRow) -> bool| -> BTreeSet<u16> {
+            table.flows().filter(covered).map(|row| row.identity.orig.l4.to_pair().0.unwrap()).collect()
+        };
+        self.now += 1_000;
+        let before = keys(&self.table, &|_| true);
+        let suspected = keys(&self.table, &covered);
+        self.step(&Step::BeginPass { coverage });
+        self.end_pass(false);
+        self.ask(Which::Suspects, usize::MAX);
+        while !self.answers.is_empty() {
+            self.take_answer(false);
+        }
+        assert_eq!(self.table.suspects(usize::MAX), [], "all suspects have been asked for");
+        let after = keys(&self.table, &|_| true);
+        for key in before.union(&after) {
+            let lives = self.kernel.contains_key(key);
+            assert!(!lives || after.contains(key), "{key} was ended but lives");
+            assert!(lives || !suspected.contains(key) || !after.contains(key), "{key} was not found out");
         }
     }
 
@@ -338,12 +443,16 @@ impl World {
 
     /// What one clean pass after the last change has to make right.
     fn settle(&mut self) {
-        self.end_dump(false);
+        self.end_pass(false);
+        while !self.answers.is_empty() {
+            self.take_answer(true);
+        }
         self.now += 1_000;
         self.drain();
+        self.confirm(if self.now.is_multiple_of(2) { Coverage::Known } else { Coverage::Assured });
         self.now += 1_000;
-        self.step(&Step::BeginDump);
-        self.end_dump(false);
+        self.step(&Step::BeginPass { coverage: Coverage::Whole });
+        self.end_pass(false);
         self.check();
     }
 
@@ -364,7 +473,11 @@ impl World {
             if row.traffic.resets == 0 {
                 assert_eq!(orig.bytes, entry.bytes, "{row:?}");
             }
+            assert_eq!(row.state.status.has(Bits::ASSURED), entry.assured, "{row:?}");
+            assert!(row.state.status.has(Bits::CONFIRMED), "{row:?}");
         }
+        let assured = self.kernel.values().filter(|entry| entry.assured).count();
+        assert_eq!(self.table.stats().assured, assured, "assured flows");
         let mut ids = BTreeSet::new();
         for client in &mut self.clients {
             client.catch_up(&mut self.table, self.now);

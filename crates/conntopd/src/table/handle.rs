@@ -111,23 +111,32 @@ impl FlowTable {
         }
         let slot = handle.slot;
         if self.may_be_older(slot, read, message) {
-            self.stamp(slot);
+            self.confirm(slot, read);
             return false;
         }
         if !self.same_flow(slot, message) {
             let replaced = !self.is_buried(&key);
             if replaced {
                 self.end(slot, read.to, EndReason::Replaced, 0);
-                self.create(read, key, message, 0);
+                if let Some(slot) = self.create(read, key, message, 0) {
+                    self.confirm(slot, read);
+                }
             }
             return replaced;
         }
-        self.stamp(slot);
+        self.confirm(slot, read);
         let moved = self.merge(slot, read, message);
         if note_sample && !moved && self.store.hot(slot).has(COUNTERS) {
             self.note_sample(slot, read.to);
         }
         moved
+    }
+
+    /// An answer from before the pass tells nothing about what the pass has to find.
+    pub(super) fn confirm(&mut self, slot: u32, read: ReadSpan) {
+        if read.from >= self.pass.started {
+            self.stamp(slot);
+        }
     }
 
     /// The time of a sample that found what was known.

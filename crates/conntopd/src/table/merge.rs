@@ -59,7 +59,7 @@ impl FlowTable {
                 if let Some(slot) = live.filter(|_| !message.has(Status::DYING)) {
                     let believed = origin == Origin::UpdateEvent || !self.may_be_older(slot, read, message);
                     if believed && self.same_flow(slot, message) {
-                        self.stamp(slot);
+                        self.confirm(slot, read);
                         self.merge(slot, read, message);
                     }
                 }
@@ -76,13 +76,15 @@ impl FlowTable {
             if !self.is_buried(&key) {
                 let created = self.create(read, key, message, 0);
                 self.follow(before, created);
+                self.stamp_new(created);
             }
             return;
         };
         self.follow(before, Some(slot));
         if !self.store.hot(slot).has(LIVE) {
             if !self.is_tombstone(slot) {
-                self.create(read, key, message, 0);
+                let created = self.create(read, key, message, 0);
+                self.stamp_new(created);
             }
         } else if self.may_be_older(slot, read, message) {
             self.stamp(slot);
@@ -91,7 +93,8 @@ impl FlowTable {
             self.merge(slot, read, message);
         } else if !self.is_buried(&key) {
             self.end(slot, read.to, EndReason::Replaced, 0);
-            self.create(read, key, message, 0);
+            let created = self.create(read, key, message, 0);
+            self.stamp_new(created);
         }
     }
 
@@ -159,7 +162,8 @@ impl FlowTable {
             }
             self.end(slot, read.to, EndReason::Replaced, 0);
         }
-        self.create(read, key, message, BORN);
+        let created = self.create(read, key, message, BORN);
+        self.stamp_new(created);
     }
 
     /// Takes in a DESTROY event.
@@ -253,7 +257,6 @@ impl FlowTable {
         if let Some(master) = &message.master {
             self.store.rare(slot).master = Some(plain(master));
         }
-        self.stamp(slot);
         self.fill(slot, read, message);
         let seq = U48::new(self.change(slot));
         let cold = self.store.cold_mut(slot);
@@ -276,6 +279,10 @@ impl FlowTable {
         while self.store.ends.len() > self.limits.ended {
             self.forget_oldest();
         }
+    }
+
+    fn stamp_new(&mut self, created: Option<u32>) {
+        created.into_iter().for_each(|slot| self.stamp(slot));
     }
 
     /// Notes that the running pass need not look for this flow, or that the latest one did not miss it.

@@ -63,16 +63,18 @@ impl FlowTable {
         self.note(slot, read, news);
     }
 
-    /// Whether a message was read before what is known: by a GET, while a pass that read the flow
-    /// earlier is still being applied. Its counters are then the lower ones, and nobody zeroed them.
+    /// Whether a message was read before what is known: GETs overtake passes and the other way round.
+    /// Where both may have been read at the same time, counters that are lower are the older ones, and
+    /// nobody zeroed them.
     fn is_outdated(&self, slot: u32, read: ReadSpan, message: &CtMessage<'_>) -> bool {
+        let hot = self.store.hot(slot);
         let (Some(orig), reply) = (message.counters_orig, message.counters_reply.unwrap_or_default()) else {
             return false;
         };
-        let hot = self.store.hot(slot);
         let [p0, b0, p1, b1] = hot.raw;
         let fell = orig.packets < p0 || orig.bytes < b0 || reply.packets < p1 || reply.bytes < b1;
-        fell && hot.has(COUNTERS) && read.from.0 <= self.store.cold(slot).sampled.get()
+        let sampled = self.store.cold(slot).sampled.get();
+        hot.has(COUNTERS) && (read.to.0 < sampled || fell && read.from.0 <= sampled)
     }
 
     /// Numbers what changed.

@@ -3,13 +3,13 @@
 
 mod notice;
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
+use hashbrown::HashSet;
 
 use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
 use crate::orient::LocalNets;
@@ -37,6 +37,9 @@ pub enum Connection {
     /// Over.
     Ended(SourceEnd),
 }
+
+/// Flows that are asked where they end; as many as are read in a moment, and enough to know.
+const ASKED: usize = 10_000;
 
 /// The state behind every front end.
 pub struct Engine {
@@ -188,15 +191,17 @@ impl Engine {
         &self.host
     }
 
-    /// Whether at least half of the flows end at the collector's own addresses: it is a workstation
-    /// or a server rather than a router.
+    /// Whether at least half of the flows, or of the first of very many, end at the collector's own
+    /// addresses: it is a workstation or a server rather than a router.
     #[must_use]
     pub fn ends_here(&self) -> bool {
-        let own: HashSet<IpAddr> = self.host.addresses.iter().map(|a| a.address).collect();
+        let own: HashSet<IpAddr, foldhash::fast::FixedState> =
+            self.host.addresses.iter().map(|a| a.address).collect();
         let is_own = |address: IpAddr| address.is_loopback() || own.contains(&address);
         let here = |flow: &Flow| is_own(flow.orig().src) || is_own(flow.reply().src);
-        let ending = self.mirror.flows().filter(|(_, flow)| here(flow)).count();
-        ending > 0 && ending >= self.mirror.len() / 2
+        let asked = || self.mirror.flows().take(ASKED).map(|(_, flow)| flow);
+        let ending = asked().filter(|flow| here(flow)).count();
+        ending > 0 && ending >= asked().count() / 2
     }
 
     /// What is local.

@@ -155,6 +155,14 @@ impl View {
         true
     }
 
+    /// Whether the rows are those that such a query chooses, be they of this moment or an earlier one.
+    #[must_use]
+    pub fn answers(&self, filter: Option<&Filter>, hide_internal: bool) -> bool {
+        self.basis.as_ref().is_some_and(|Basis { query, .. }| {
+            query.filter.as_ref() == filter && query.hide_internal == hide_internal
+        })
+    }
+
     /// How many rows there are, ended flows included.
     #[must_use]
     pub fn len(&self) -> usize {

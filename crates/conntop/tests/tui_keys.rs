@@ -111,3 +111,21 @@ fn ended_flows_are_shown_dimmed_and_not_counted() {
     assert!(ghosts > 0, "no ghost among {} rows", rows.len());
     assert_eq!(stage.app.screen().header.flows, u64::try_from(live).ok());
 }
+
+#[test]
+fn a_screen_in_between_shows_what_was_complete() {
+    let mut stage = Stage::new(120, 40);
+    stage.play("+3");
+    let before = keys(&stage);
+    let filter = |stage: &Stage| stage.app.screen().filter.clone().expect("a filter line");
+    let totals = |stage: &Stage| filter(stage).totals.into_iter().map(|span| span.text).collect::<Vec<_>>();
+    for key in ["/", "5", "3"] {
+        stage.half_key(key);
+    }
+    assert_eq!(filter(&stage).text, "53", "what is typed is seen at once");
+    assert_eq!(totals(&stage), ["…"], "the sums of another filter are no answer");
+    assert!(before.starts_with(&keys(&stage)), "the rows of before");
+    stage.play("+1");
+    assert!(!before.starts_with(&keys(&stage)), "the rows that were asked for");
+    assert!(totals(&stage)[0].contains(" of "), "{:?}", totals(&stage));
+}

@@ -9,7 +9,7 @@ use conntop::engine::Engine;
 use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 use conntop::tui::action::{Action, Edit, Effect};
 use conntop::tui::app::{App, Options};
-use conntop::tui::bindings;
+use conntop::tui::bindings::{self, Context};
 use conntop::tui::draw::{self, Look};
 pub(crate) use conntop::tui::glyphs::Charset as charset;
 use conntop::tui::key::Key;
@@ -77,6 +77,18 @@ impl Stage {
         let action = bindings::dispatch(self.app.context(), key)
             .unwrap_or_else(|| panic!("{name} does nothing in {:?}", self.app.context()));
         self.act(action);
+    }
+
+    /// A key, and the screen as it is before the rows have been brought up to date.
+    pub(crate) fn half_key(&mut self, name: &str) {
+        let action = match self.app.context() {
+            Context::Prompt => Action::Edit(Edit::Insert(name.chars().next().expect("a character"))),
+            context => bindings::dispatch(context, Key::parse(name).expect("a key")).expect("an action"),
+        };
+        self.app.update(action, self.now);
+        self.app.begin(self.now);
+        let _up_to_date = self.app.work(1);
+        self.app.show(self.now);
     }
 
     pub(crate) fn act(&mut self, action: Action) {

@@ -105,6 +105,9 @@ impl App {
 
     /// What the filter shows.
     fn totals(&self) -> Spans {
+        if !self.listing.answers(self.filtering.filter(), self.hide_local) {
+            return vec![Span::new("…", Role::Label)];
+        }
         let totals = self.listing.totals();
         let part = |text: String| Span::new(text, Role::Label);
         let rate = |bytes| format::rate(bytes, self.unit);

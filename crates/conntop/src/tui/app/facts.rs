@@ -112,6 +112,9 @@ impl App {
             }
             Connection::Live | Connection::Ended(SourceEnd::Finished) => {}
         }
+        if flows > 0 && !self.listing.answers(self.filtering.filter(), self.hide_local) {
+            return Vec::new();
+        }
         if flows > 0 && self.filtering.filter().is_some() {
             return vec![
                 line(format!("None of the {} flows matches the filter.", grouped64(flows)), Role::Text),

@@ -97,6 +97,11 @@ impl Listing {
         self.0.advance(Source { mirror: engine.mirror(), now: Now::default() }, flows)
     }
 
+    /// Whether the rows are those of this filter, or those of the one before it still.
+    pub(crate) fn answers(&self, filter: Option<&Filter>, hide_local: bool) -> bool {
+        self.0.answers(filter, hide_local)
+    }
+
     pub(crate) fn totals(&self) -> &Totals {
         self.0.totals()
     }

@@ -13,6 +13,7 @@ mod ended;
 mod flow;
 mod focus;
 mod ledger;
+mod orphans;
 mod pair;
 mod rate;
 mod slab;
@@ -24,13 +25,13 @@ use conntop_proto::columns::{ColumnsError, Ids};
 use conntop_proto::flow::{BootMillis, FlowId, FlowRow, TrafficRow};
 use conntop_proto::message::{Delta, Pass, Reset, Resume, ServerMessage};
 use conntop_proto::tuple::Tuple;
-use hashbrown::HashMap;
 
 use self::ended::Ended;
 pub use self::ended::EndedFlow;
 pub use self::flow::Flow;
 use self::focus::Focus;
 pub use self::ledger::{Class, Ledger};
+use self::orphans::Orphans;
 use self::rate::{History, Passes, Sums};
 pub use self::rate::{Rates, Window};
 use self::slab::Slab;
@@ -83,6 +84,10 @@ pub struct Position {
     pub pass: Pass,
 }
 
+/// Flows that another rule is applied to with one message, so that nobody waits while a router of a
+/// million flows gets an address.
+const CLASSIFIED_AT_ONCE: usize = 200_000;
+
 /// Decides how a flow counts in the header, by its two tuples.
 pub type Classify = Box<dyn Fn(&Tuple, &Tuple) -> Class + Send>;
 
@@ -99,8 +104,10 @@ pub struct Mirror {
     position: Position,
     resume: Option<Resume>,
     stamp: u16,
-    /// Flows of an earlier epoch by zone and original tuple, until `synced`.
-    orphans: HashMap<(u16, Tuple), Slot>,
+    /// Flows of an earlier epoch, until `synced`.
+    orphans: Orphans,
+    /// Slots below this count as `classify` says.
+    classified: usize,
     truncated: bool,
     generation: u64,
 }
@@ -127,7 +134,8 @@ impl Mirror {
             position: Position::default(),
             resume: None,
             stamp: 0,
-            orphans: HashMap::new(),
+            orphans: Orphans::default(),
+            classified: 0,
             truncated: false,
             generation: 0,
         }
@@ -138,6 +146,9 @@ impl Mirror {
     /// # Errors
     /// When the message contradicts itself. The mirror is unchanged then.
     pub fn apply(&mut self, message: &ServerMessage) -> Result<(), MirrorError> {
+        if self.classified < self.flows.slots() {
+            self.reclassify();
+        }
         match message {
             ServerMessage::Hello(hello) => {
                 self.position.epoch.get_or_insert(hello.epoch);
@@ -293,10 +304,23 @@ impl Mirror {
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;
-        for flow in self.flows.iter_mut().chain(self.ended.iter_mut()) {
+        for flow in self.ended.iter_mut() {
             flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         }
+        self.classified = 0;
+        self.reclassify();
         self.generation += 1;
+    }
+
+    /// Asks some of the flows again that have not been asked by the present rule.
+    fn reclassify(&mut self) {
+        let from = self.classified;
+        let to = from.saturating_add(CLASSIFIED_AT_ONCE);
+        for flow in self.flows.range_mut(from..to) {
+            flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
+        }
+        // Flows that come later are asked as they come.
+        self.classified = if to < self.flows.slots() { to } else { usize::MAX };
     }
 
     fn reset(&mut self, reset: &Reset) {
@@ -305,8 +329,7 @@ impl Mirror {
         self.truncated = false;
         if self.position.epoch.replace(reset.epoch) != Some(reset.epoch) {
             self.flows.forget_ids();
-            let keys = self.flows.iter().map(|(slot, flow)| ((flow.zone(), flow.orig()), slot));
-            self.orphans = keys.collect();
+            self.orphans = Orphans::of(&self.flows);
             // The clock may be another machine's.
             self.passes.clear();
             self.focus.clear();
@@ -323,7 +346,7 @@ impl Mirror {
         for slot in gone {
             self.flows.remove(slot);
         }
-        self.orphans = HashMap::new();
+        self.orphans = Orphans::default();
         self.position.synced = true;
         self.note_resume();
     }
@@ -387,7 +410,7 @@ impl Mirror {
             return;
         }
         let flow = self.make(row);
-        if let Some(slot) = self.orphans.remove(&(flow.zone(), flow.orig())) {
+        if let Some(slot) = self.orphans.take(&self.flows, &flow) {
             self.flows.succeed(slot, flow);
             return;
         }

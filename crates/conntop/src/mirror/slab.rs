@@ -60,8 +60,9 @@ impl Slab {
         part.iter().zip(numbers).filter_map(|(flow, slot)| Some((Slot(slot), flow.as_ref()?)))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Flow> {
-        self.slots.iter_mut().flatten()
+    pub(super) fn range_mut(&mut self, slots: Range<usize>) -> impl Iterator<Item = &mut Flow> {
+        let end = slots.end.min(self.slots.len());
+        self.slots.get_mut(slots.start.min(end)..end).unwrap_or(&mut []).iter_mut().flatten()
     }
 
     /// Stores a flow whose id is not in the index; `None` when there are 2^32 slots already.

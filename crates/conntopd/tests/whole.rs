@@ -11,14 +11,16 @@
 #[path = "server/client.rs"]
 mod client;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use client::{Client, HELLO, ZSTD_HELLO};
 use conntop_proto::flow::FlowId;
 use conntop_proto::message::{Coverage, Host, ServerMessage};
 use conntopd::args::{Listen, Need};
-use conntopd::collector::{CollectorHandle, Feeder, clock};
+use conntopd::collector::{CollectorHandle, Feeder, SubscriberConfig, clock};
+use conntopd::frame::Frame;
 use conntopd::server::{Server, listen};
 use conntopd::table::{FlowTable, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{Counters, CtMessage, L4, Tuple};
@@ -132,4 +134,97 @@ async fn clients_of_either_codec_hold_what_the_table_holds() {
         let _ = stopped.await;
     };
     tokio::join!(server.run(stopped), script);
+}
+
+fn part_of_a_pass(table: &mut FlowTable, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        table.observe(span(), Origin::Dump, &flow(number, 100));
+    }
+}
+
+#[tokio::test]
+async fn rows_stream_while_the_first_pass_runs() {
+    let (collector, feeder) = CollectorHandle::by_hand(Host::default()).unwrap();
+    let mut client = collector.subscribe(SubscriberConfig::default()).unwrap();
+    let mut known = 0;
+    let mut running = 0;
+    for (from, to) in [(0, 700), (700, 1500), (1500, 4000)] {
+        feeder.edit(move |table| {
+            if from == 0 {
+                table.begin_pass(clock::now(), Coverage::Whole);
+            }
+            part_of_a_pass(table, from..to);
+        });
+        while known < to as usize {
+            for message in &client.next().await.unwrap().messages {
+                assert!(!matches!(message, ServerMessage::Synced(_)), "the pass has not ended");
+                let ServerMessage::Delta(delta) = message else { continue };
+                let header = delta.header();
+                assert_eq!((header.pass.number, header.pass.finished), (1, None));
+                known += delta.new.len();
+                running += usize::from(header.pass.read > 0);
+            }
+        }
+    }
+    assert!(running >= 3, "{running} deltas while the pass ran");
+    feeder.edit(|table| drop(table.end_pass(clock::now(), Outcome::Complete)));
+    loop {
+        let frame = client.next().await.unwrap();
+        if frame.messages.iter().any(|message| matches!(message, ServerMessage::Synced(_))) {
+            break;
+        }
+    }
+}
+
+/// Where the bytes of a frame are, in either codec: the same place is the same encoding.
+fn places(frame: &Frame) -> Vec<usize> {
+    vec![
+        frame.line().as_ptr().addr(),
+        #[cfg(feature = "zstd")]
+        frame.zstd().as_ptr().addr(),
+    ]
+}
+
+#[tokio::test]
+async fn clients_in_step_share_one_encoding() {
+    const CLIENTS: usize = 9;
+    const TICKS: u32 = 20;
+    let (collector, feeder) = CollectorHandle::by_hand(Host::default()).unwrap();
+    feeder.edit(|table| pass(table, 0..FLOWS, 1));
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = collector.subscribe(SubscriberConfig::default()).unwrap();
+        let mut synced = false;
+        while !synced {
+            let frame = client.next().await.unwrap();
+            synced = frame.messages.iter().any(|message| matches!(message, ServerMessage::Synced(_)));
+        }
+        clients.push(client);
+    }
+    // The first tick finds them at different places; after it they are in step.
+    let mut encodings = BTreeSet::new();
+    for tick in 0..=TICKS {
+        feeder.edit(move |table| pass(table, 0..FLOWS, 2 + u64::from(tick)));
+        let mut frames = Vec::new();
+        for client in &mut clients {
+            let mut of_tick: Vec<Arc<Frame>> = Vec::new();
+            while !of_tick.iter().any(|frame| ends_in_step(frame)) {
+                of_tick.push(client.next().await.unwrap());
+            }
+            frames.push(of_tick);
+        }
+        if tick == 0 {
+            continue;
+        }
+        let first: Vec<_> = frames[0].iter().map(|frame| places(frame)).collect();
+        for others in &frames {
+            assert_eq!(others.iter().map(|frame| places(frame)).collect::<Vec<_>>(), first, "tick {tick}");
+        }
+        encodings.extend(frames.into_iter().flatten().map(|frame| Arc::as_ptr(&frame).addr()));
+    }
+    assert!(encodings.len() <= 5 * TICKS as usize, "{} frames for {CLIENTS} clients", encodings.len());
+}
+
+fn ends_in_step(frame: &Frame) -> bool {
+    frame.messages.iter().any(|message| matches!(message, ServerMessage::Delta(delta) if delta.in_step))
 }

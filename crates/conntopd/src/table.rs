@@ -111,9 +111,13 @@ pub struct FlowTable {
     assured: usize,
     truncated: bool,
     pass: Pass,
-    /// Number of the last whole pass that was done.
+    /// The pass before the latest one.
+    before: Pass,
+    /// Passes begun, of which not all were done.
+    begun: u64,
+    /// How many had been begun with the last whole pass that was done.
     whole: u64,
-    /// Number of the last pass before the table was left alone.
+    /// How many had been begun when the table was left alone.
     slept: u64,
     running: Option<Running>,
     stamp: u32,
@@ -154,6 +158,8 @@ impl FlowTable {
             assured: 0,
             truncated: false,
             pass: Pass::default(),
+            before: Pass::default(),
+            begun: 0,
             whole: 0,
             slept: 0,
             running: None,
@@ -207,7 +213,7 @@ impl FlowTable {
     /// Notes that nothing will be read for a while: cursors opened from here on are synced when the next
     /// whole pass is done.
     pub fn rest(&mut self) {
-        self.slept = self.pass.number;
+        self.slept = self.begun;
     }
 
     /// Forgets everything and begins another epoch. Cursors are closed; ids go on, so that a handle

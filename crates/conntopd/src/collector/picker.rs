@@ -194,11 +194,11 @@ impl Picker {
         pace != Pace::AtOnce && self.repair.is_due(now)
     }
 
-    /// Whether a pass over a part of the table has cost more than a whole one: /proc of some kernels
+    /// Whether a pass over a part of the table has cost twice as much as a whole one: /proc of some kernels
     /// takes the square of the number of flows.
     pub(super) fn is_too_dear(&self, plan: Plan, cost: Duration, size: Size) -> bool {
         let whole = self.cheapest(Coverage::Whole, size).map_or(Duration::MAX, |(_, whole)| whole);
-        plan.coverage != Coverage::Whole && cost > whole
+        plan.coverage != Coverage::Whole && cost > whole.saturating_mul(2)
     }
 
     /// A pass was left because it was too dear: to its end it would have cost more.

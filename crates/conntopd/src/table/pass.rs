@@ -63,12 +63,15 @@ impl FlowTable {
         self.tombstones.clear();
         self.suspicious = false;
         self.running = Some(Running { stamped: 0, unknown: 0, refused: 0, latest: NONE, overflow: false });
+        self.begun += 1;
         let number = self.pass.number + 1;
+        self.before = self.pass;
         self.pass = Pass { number, coverage, started: at, finished: None, read: 0, dirty: false };
         number
     }
 
-    /// Ends a pass. If it read the whole table, the flows that it did not find end.
+    /// Ends a pass. If it read the whole table, the flows that it did not find end. If it failed it
+    /// is as if it had not been, but for what was read.
     pub fn end_pass(&mut self, at: BootMillis, outcome: Outcome) -> PassReport {
         let Some(running) = self.running.take() else {
             return PassReport { dirty: true, ..PassReport::default() };
@@ -79,11 +82,16 @@ impl FlowTable {
         self.pass.dirty |= outcome != Outcome::Complete || running.overflow;
         let Pass { coverage, dirty, read, .. } = self.pass;
         let mut report = PassReport { coverage, dirty, read, unknown: running.unknown, reaped: 0 };
-        if coverage != Coverage::Whole {
-            self.suspicious = outcome != Outcome::Failed && running.stamped < self.live;
+        if outcome == Outcome::Failed {
+            // For clients a finished pass says that what did not change stands still.
+            self.pass = self.before;
             return report;
         }
-        self.whole = self.pass.number;
+        if coverage != Coverage::Whole {
+            self.suspicious = running.stamped < self.live;
+            return report;
+        }
+        self.whole = self.begun;
         // Lost events do not keep the dead: what is neither in a whole dump nor touched is gone,
         // and under lasting loss nothing else would ever end. A kernel that always says that its
         // dumps are inconsistent is believed once.

@@ -111,6 +111,18 @@ fn measure(bencher: Bencher<'_, '_>, world: &RefCell<World>, fill: fn(&mut World
         });
 }
 
+/// Every flow is new to the table.
+#[divan::bench(args = SIZES, sample_count = SAMPLES, sample_size = 1)]
+fn first_pass(bencher: Bencher<'_, '_>, flows: u32) {
+    let world = World::new(flows, 0);
+    measure(bencher, &world, |world| {
+        if world.next >= world.flows.end {
+            world.table = FlowTable::new(1, Limits::default());
+        }
+        world.entries()
+    });
+}
+
 #[divan::bench(args = SIZES, sample_count = SAMPLES, sample_size = 1)]
 fn pass_over_unchanged(bencher: Bencher<'_, '_>, flows: u32) {
     measure(bencher, &World::new(flows, 0), World::entries);

@@ -118,7 +118,7 @@ impl FlowTable {
             let replaced = !self.is_buried(&key);
             if replaced {
                 self.end(slot, read.to, EndReason::Replaced, 0);
-                if let Some(slot) = self.create(read, key, message, 0) {
+                if let Some(slot) = self.create(read, key, Some(slot), message, 0) {
                     self.confirm(slot, read);
                 }
             }

@@ -74,7 +74,7 @@ impl FlowTable {
         }
         let Some(slot) = self.guess(before, &key).or_else(|| self.store.find(&key)) else {
             if !self.is_buried(&key) {
-                let created = self.create(read, key, message, 0);
+                let created = self.create(read, key, None, message, 0);
                 self.follow(before, created);
                 self.stamp_new(created);
             }
@@ -83,7 +83,7 @@ impl FlowTable {
         self.follow(before, Some(slot));
         if !self.store.hot(slot).has(LIVE) {
             if !self.is_tombstone(slot) {
-                let created = self.create(read, key, message, 0);
+                let created = self.create(read, key, Some(slot), message, 0);
                 self.stamp_new(created);
             }
         } else if self.may_be_older(slot, read, message) {
@@ -93,7 +93,7 @@ impl FlowTable {
             self.merge(slot, read, message);
         } else if !self.is_buried(&key) {
             self.end(slot, read.to, EndReason::Replaced, 0);
-            let created = self.create(read, key, message, 0);
+            let created = self.create(read, key, Some(slot), message, 0);
             self.stamp_new(created);
         }
     }
@@ -149,7 +149,8 @@ impl FlowTable {
 
     fn began(&mut self, read: ReadSpan, key: Key, message: &CtMessage<'_>) {
         self.tombstones.remove(&key);
-        if let Some(slot) = self.store.find(&key).filter(|&slot| self.store.hot(slot).has(LIVE)) {
+        let found = self.store.find(&key);
+        if let Some(slot) = found.filter(|&slot| self.store.hot(slot).has(LIVE)) {
             let first_seen = self.store.cold(slot).first_seen.get();
             let known_before = first_seen + DUMP_BEFORE_NEW_MILLIS < read.from.0;
             if !known_before && self.same_flow(slot, message) {
@@ -162,7 +163,7 @@ impl FlowTable {
             }
             self.end(slot, read.to, EndReason::Replaced, 0);
         }
-        let created = self.create(read, key, message, BORN);
+        let created = self.create(read, key, found, message, BORN);
         self.stamp_new(created);
     }
 
@@ -213,10 +214,12 @@ impl FlowTable {
         self.store.is_reply(slot, &Key::new(&message.reply, message.reply_zone()))
     }
 
+    /// Begins a flow, in the index in place of what was `found` there.
     pub(super) fn create(
         &mut self,
         read: ReadSpan,
         key: Key,
+        found: Option<u32>,
         message: &CtMessage<'_>,
         born: u8,
     ) -> Option<u32> {
@@ -249,7 +252,7 @@ impl FlowTable {
         let cold =
             Cold { id, created: none, state_seq: none, traffic_seq: none, first_seen: seen, sampled: seen };
         self.next_id += 1;
-        let (slot, grown) = self.store.place(key, hot, cold);
+        let (slot, grown) = self.store.place(key, found, hot, cold);
         if grown {
             self.list.grow();
         }

@@ -121,9 +121,9 @@ impl Store {
         (orig, reply.pack_reply(orig, &mut self.wide))
     }
 
-    /// Puts a flow into an empty slot and into the index, where it takes the place of an ended one.
-    /// Returns its slot, and whether that is a new one.
-    pub(super) fn place(&mut self, key: Key, hot: Hot, cold: Cold) -> (u32, bool) {
+    /// Puts a flow into an empty slot and into the index, where it takes the place of what was `found`
+    /// there. Returns its slot, and whether that is a new one.
+    pub(super) fn place(&mut self, key: Key, found: Option<u32>, hot: Hot, cold: Cold) -> (u32, bool) {
         let reused = self.free != NONE;
         let slot = if reused {
             let slot = self.free;
@@ -138,7 +138,7 @@ impl Store {
         };
         let hash = self.hasher.hash_one(key);
         let Self { hot, wide, index, hasher, .. } = self;
-        if let Some(ended) = index.find(hash, |slot| key.is(hot.at(slot).orig, wide)) {
+        if let Some(ended) = found {
             index.remove(hash, ended);
         }
         index.insert(hash, slot, |slot| hasher.hash_one(hot.at(slot).orig.unpack(wide)));

@@ -72,9 +72,12 @@ impl FlowTable {
             return false;
         };
         let [p0, b0, p1, b1] = hot.raw;
+        if !hot.has(COUNTERS) || [orig.packets, orig.bytes, reply.packets, reply.bytes] == hot.raw {
+            return false;
+        }
         let fell = orig.packets < p0 || orig.bytes < b0 || reply.packets < p1 || reply.bytes < b1;
         let sampled = self.store.cold(slot).sampled.get();
-        hot.has(COUNTERS) && (read.to.0 < sampled || fell && read.from.0 <= sampled)
+        read.to.0 < sampled || fell && read.from.0 <= sampled
     }
 
     /// Numbers what changed.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use conntop_proto::flow::FlowId;
 use hashbrown::HashMap;
 
-use self::order::{Entry, Ranking};
+use self::order::{Placed, Ranking};
 use self::refresh::{Places, Refresh};
 pub use self::totals::{Sum, Totals};
 use crate::filter::Filter;
@@ -90,7 +90,7 @@ pub struct View {
     /// What is to take the place of the rows.
     refresh: Option<Box<Refresh>>,
     /// Room for the next refresh.
-    room: Vec<Entry>,
+    room: Ranking,
     /// How many rows were appended since the order was frozen.
     appended: u64,
     /// Keys that rows had when they were last on the screen, so that ghosts stay where they were.
@@ -145,13 +145,13 @@ impl View {
             self.refresh = Some(refresh);
             return false;
         }
-        let Refresh { basis, places, entries, totals, ghosts, remembered, .. } = *refresh;
+        let Refresh { basis, places, ranking, totals, ghosts, remembered, .. } = *refresh;
         self.basis = Some(basis);
         self.appended = places.appended();
         self.totals = totals;
         self.ghosts = ghosts;
         self.seen = remembered;
-        self.room = std::mem::replace(&mut self.ranking, Ranking::new(entries)).into_room();
+        self.room = std::mem::replace(&mut self.ranking, ranking).emptied();
         true
     }
 
@@ -201,10 +201,9 @@ impl View {
     /// Rows from `top` on, at most `height` of them. Rows that were asked for last are those that are
     /// on the screen: when their flows end they stay where they are.
     pub fn rows(&mut self, top: usize, height: usize) -> Vec<Row> {
-        let _in_place = self.window(top, height);
-        let window = self.ranking.window(top, height);
-        self.seen.extend(window.iter().map(|entry| (entry.id, entry.key)));
-        window.iter().map(|entry| Row { id: entry.id, ghost: entry.slot().is_none() }).collect()
+        let window = self.window(top, height);
+        self.seen.extend(window.iter().map(|row| (row.id, row.key)));
+        window.iter().map(|row| Row { id: row.id, ghost: row.slot.is_none() }).collect()
     }
 
     fn abandon(&mut self) {
@@ -213,7 +212,7 @@ impl View {
         }
     }
 
-    fn window(&mut self, top: usize, height: usize) -> &[Entry] {
+    fn window(&mut self, top: usize, height: usize) -> Vec<Placed> {
         // Places are kept by position, so a refresh that keeps them begins again.
         let kept = self.refresh.as_ref().is_some_and(|refresh| refresh.places.are_kept());
         if kept && self.ranking.moves_for(top, height) {

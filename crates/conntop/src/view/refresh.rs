@@ -3,7 +3,7 @@
 use conntop_proto::flow::FlowId;
 use hashbrown::HashSet;
 
-use super::order::{Entry, Ranking};
+use super::order::{Placed, Ranking};
 use super::{Basis, Keys, Totals};
 use crate::filter::Tri;
 use crate::flow::{FlowView, Now, Source};
@@ -35,8 +35,8 @@ impl Places {
         let gone: HashSet<FlowId> = mirror.ended().map(|ended| ended.flow.id()).collect();
         let mut positions = vec![u32::MAX; mirror.slots()];
         let mut ended = Keys::default();
-        for (position, entry) in (0_u32..).zip(ranking.entries()) {
-            if let Some(place) = entry.slot().and_then(|slot| positions.get_mut(slot.0 as usize)) {
+        for (position, entry) in (0_u32..).zip((0..ranking.len()).filter_map(|at| ranking.at(at))) {
+            if let Some(place) = entry.slot.and_then(|slot| positions.get_mut(slot.0 as usize)) {
                 *place = position;
             }
             if !gone.is_empty() && gone.contains(&entry.id) {
@@ -62,7 +62,7 @@ impl Places {
 impl Kept {
     fn live(&mut self, ranking: &Ranking, slot: Slot, id: FlowId) -> SortKey {
         let position = self.positions.get(slot.0 as usize).copied().unwrap_or(u32::MAX);
-        match ranking.entries().get(position as usize).filter(|entry| entry.id == id) {
+        match ranking.at(position as usize).filter(|entry| entry.id == id) {
             Some(entry) => entry.key,
             None => self.append(),
         }
@@ -84,7 +84,7 @@ pub(super) struct Refresh {
     seen: Keys,
     /// Those of them that are shown as ghosts.
     pub(super) remembered: Keys,
-    pub(super) entries: Vec<Entry>,
+    pub(super) ranking: Ranking,
     pub(super) totals: Totals,
     pub(super) ghosts: usize,
     /// The next slot, and how many ended flows have been asked.
@@ -92,24 +92,23 @@ pub(super) struct Refresh {
 }
 
 impl Refresh {
-    pub(super) fn new(basis: Basis, now: Now, places: Places, seen: Keys, room: Vec<Entry>) -> Self {
+    pub(super) fn new(basis: Basis, now: Now, places: Places, seen: Keys, room: Ranking) -> Self {
         Self {
             basis,
             now,
             places,
             seen,
             remembered: Keys::default(),
-            entries: room,
+            ranking: room,
             totals: Totals::default(),
             ghosts: 0,
             next: (0, 0),
         }
     }
 
-    /// The room for entries, empty again.
-    pub(super) fn into_room(mut self) -> Vec<Entry> {
-        self.entries.clear();
-        self.entries
+    /// The room for rows, empty again.
+    pub(super) fn into_room(self) -> Ranking {
+        self.ranking.emptied()
     }
 
     /// Asks that many flows at most; true when all have been asked.
@@ -156,7 +155,7 @@ impl Refresh {
                     Places::Kept(kept) => kept.live(shown, slot, id),
                     Places::ByValue => self.basis.query.sort.key(view),
                 };
-                self.entries.push(Entry::live(key, id, slot));
+                self.ranking.push(Placed { key, id, slot: Some(slot) });
             }
             Tri::Unknown => self.totals.unknown += 1,
             Tri::False => {}
@@ -180,7 +179,7 @@ impl Refresh {
             }
             (Places::ByValue, None) => self.basis.query.sort.key(view),
         };
-        self.entries.push(Entry::ended(key, id));
+        self.ranking.push(Placed { key, id, slot: None });
         self.ghosts += 1;
     }
 }

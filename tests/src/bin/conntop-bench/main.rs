@@ -20,6 +20,7 @@ mod wire;
 
 use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,8 @@ Usage: conntop-bench [OPTIONS] PART...
   all       everything
 
   --sizes N,N   tables, such as 1k,10k,100k,1M (those)
-  --window S    seconds of a measurement (6)
+  --window S    seconds of a measurement (5)
+  --weigh FILE  say how large this program is, too, such as a small build; may be repeated
   --out FILE    write the Markdown there, too
   --into FILE   put the tables into their places in this document, such as docs/performance.md
 
@@ -81,6 +83,7 @@ struct Options {
     parts: Vec<Part>,
     sizes: Vec<u32>,
     window: Duration,
+    weigh: Vec<String>,
     out: Option<String>,
     into: Option<String>,
 }
@@ -102,7 +105,8 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
     let mut options = Options {
         parts: Vec::new(),
         sizes: vec![1000, 10_000, 100_000, 1_000_000],
-        window: Duration::from_secs(6),
+        window: Duration::from_secs(5),
+        weigh: Vec::new(),
         out: None,
         into: None,
     };
@@ -113,6 +117,7 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "help" | "-h" | "--help" => options.parts.clear(),
             "--sizes" => options.sizes = value()?.split(',').map(size).collect::<Result<_>>()?,
             "--window" => options.window = Duration::from_secs(value()?.parse().context("--window")?),
+            "--weigh" => options.weigh.push(value()?.clone()),
             "--into" => options.into = Some(value()?.clone()),
             "--out" => options.out = Some(value()?.clone()),
             "all" => options.parts.extend(Part::ALL.map(|(_, part)| part)),
@@ -157,7 +162,7 @@ fn measure(options: &Options) -> Result<()> {
     let mut report = Report::on(machine()?);
     let has = |part| options.parts.contains(&part);
     if has(Part::Sizes) {
-        report.attempt("sizes", sizes);
+        report.attempt("sizes", |report| sizes(options, report));
     }
     if options.parts.iter().any(|part| *part != Part::Dumps) {
         // Built before anything is measured.
@@ -233,7 +238,7 @@ fn at_sizes(options: &Options, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn sizes(report: &mut Report) -> Result<()> {
+fn sizes(options: &Options, report: &mut Report) -> Result<()> {
     for name in ["conntopd", "conntop"] {
         let path = program(name)?;
         let bytes = fs::metadata(&path).with_context(|| format!("{}", path.display()))?.len();
@@ -241,6 +246,12 @@ fn sizes(report: &mut Report) -> Result<()> {
         if name == "conntopd" {
             report.target("conntopd, with the schema", 5.0, in_mb(bytes), "MB");
         }
+    }
+    for path in &options.weigh {
+        let bytes = fs::metadata(path).with_context(|| path.clone())?.len();
+        let name = Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy());
+        report.row(&PROGRAMS, vec![format!("{name}, as given"), format!("{:.2}", in_mb(bytes))]);
+        report.target(format!("{name}, the small build"), 2.2, in_mb(bytes), "MB");
     }
     Ok(())
 }

@@ -20,7 +20,6 @@ mod wire;
 
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -43,11 +42,12 @@ Usage: conntop-bench [OPTIONS] PART...
   sizes     of the programs
   all       everything
 
-  --sizes N,N   tables, such as 1k,10k,100k,1M (those)
-  --window S    seconds of a measurement (5)
-  --weigh FILE  say how large this program is, too, such as a small build; may be repeated
-  --out FILE    write the Markdown there, too
-  --into FILE   put the tables into their places in this document, such as docs/performance.md
+  --sizes N,N     tables, such as 1k,10k,100k,1M (those)
+  --window S      seconds of a measurement (5)
+  --shipped FILE  a conntopd as it is shipped, to be weighed (profile dist)
+  --small FILE    a conntopd of the small router build (without default features)
+  --out FILE      write the Markdown there, too
+  --into FILE     put the tables into their places in this document, such as docs/performance.md
 
 Root only. What is missing is installed; CONNTOP_PROGRAMS names a directory of programs to be
 measured as they are. Made for an idle machine: all takes some ten minutes and 3 GB.
@@ -83,7 +83,8 @@ struct Options {
     parts: Vec<Part>,
     sizes: Vec<u32>,
     window: Duration,
-    weigh: Vec<String>,
+    /// Programs to be weighed, with what they are and how large they may be.
+    weigh: Vec<(String, &'static str, f64)>,
     out: Option<String>,
     into: Option<String>,
 }
@@ -117,7 +118,10 @@ fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "help" | "-h" | "--help" => options.parts.clear(),
             "--sizes" => options.sizes = value()?.split(',').map(size).collect::<Result<_>>()?,
             "--window" => options.window = Duration::from_secs(value()?.parse().context("--window")?),
-            "--weigh" => options.weigh.push(value()?.clone()),
+            "--shipped" => {
+                options.weigh.push((value()?.clone(), "conntopd as shipped, with the schema", 5.0))
+            }
+            "--small" => options.weigh.push((value()?.clone(), "conntopd, the small router build", 2.2)),
             "--into" => options.into = Some(value()?.clone()),
             "--out" => options.out = Some(value()?.clone()),
             "all" => options.parts.extend(Part::ALL.map(|(_, part)| part)),
@@ -242,16 +246,12 @@ fn sizes(options: &Options, report: &mut Report) -> Result<()> {
     for name in ["conntopd", "conntop"] {
         let path = program(name)?;
         let bytes = fs::metadata(&path).with_context(|| format!("{}", path.display()))?.len();
-        report.row(&PROGRAMS, vec![name.to_owned(), format!("{:.2}", in_mb(bytes))]);
-        if name == "conntopd" {
-            report.target("conntopd, with the schema", 5.0, in_mb(bytes), "MB");
-        }
+        report.row(&PROGRAMS, vec![format!("{name}, as measured here"), format!("{:.2}", in_mb(bytes))]);
     }
-    for path in &options.weigh {
+    for (path, what, most) in &options.weigh {
         let bytes = fs::metadata(path).with_context(|| path.clone())?.len();
-        let name = Path::new(path).file_name().map_or(path.into(), |name| name.to_string_lossy());
-        report.row(&PROGRAMS, vec![format!("{name}, as given"), format!("{:.2}", in_mb(bytes))]);
-        report.target(format!("{name}, the small build"), 2.2, in_mb(bytes), "MB");
+        report.row(&PROGRAMS, vec![(*what).to_owned(), format!("{:.2}", in_mb(bytes))]);
+        report.target(*what, *most, in_mb(bytes), "MB");
     }
     Ok(())
 }

@@ -71,7 +71,7 @@ pub const CHUNK_ROWS: usize = conntop_proto::limits::MAX_CHUNK_FLOWS;
 /// Bounds of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Most live flows.
+    /// Most live flows; more than 16 million there never are.
     pub flows: usize,
     /// Most records of ended flows.
     pub ended: usize,
@@ -147,6 +147,8 @@ impl FlowTable {
     /// An empty table.
     #[must_use]
     pub fn new(epoch: u64, limits: Limits) -> Self {
+        let ended = limits.ended.min(MAX_ENDED);
+        let limits = Limits { flows: limits.flows.min(index::SLOTS - MAX_ENDED - 2), ended, ..limits };
         Self {
             epoch,
             limits,

@@ -16,6 +16,7 @@
 mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 use conntop_proto::flow::{BootMillis, FlowRow, Status as Bits};
 use conntop_proto::message::Coverage;
@@ -173,17 +174,16 @@ struct World {
 }
 
 fn message(entry: &Entry, counters: bool) -> CtMessage<'static> {
-    let orig = Tuple {
-        src: [10, 0, 0, 1].into(),
-        dst: [10, 0, 0, 2].into(),
-        proto: 6,
-        l4: L4::Ports { src: entry.key, dst: 80 },
-        zone: None,
-    };
+    let v6 = entry.key.is_multiple_of(3);
+    let host = |n: u8| if v6 { IpAddr::from([n; 16]) } else { IpAddr::from([10, 0, 0, n]) };
+    let orig =
+        Tuple { src: host(1), dst: host(2), proto: 6, l4: L4::Ports { src: entry.key, dst: 80 }, zone: None };
+    let plain = orig.inverse();
+    let reply = if entry.key.is_multiple_of(2) { plain } else { Tuple { dst: host(3), ..plain } };
     let counted = Some(Counters { packets: entry.bytes / 10, bytes: entry.bytes });
     CtMessage {
         orig,
-        reply: orig.inverse(),
+        reply,
         status: Some(if entry.assured { Status::CONFIRMED | Status::ASSURED } else { Status::CONFIRMED }),
         timeout: Some(100),
         id: Some(entry.id),

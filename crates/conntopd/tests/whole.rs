@@ -167,7 +167,9 @@ async fn rows_stream_while_the_first_pass_runs() {
         }
     }
     assert!(running >= 3, "{running} deltas while the pass ran");
-    feeder.edit(|table| drop(table.end_pass(clock::now(), Outcome::Complete)));
+    feeder.edit(|table| {
+        table.end_pass(clock::now(), Outcome::Complete);
+    });
     loop {
         let frame = client.next().await.unwrap();
         if frame.messages.iter().any(|message| matches!(message, ServerMessage::Synced(_))) {

@@ -4,25 +4,61 @@
 //! to be built again, and grows only with the number of flows. A hash table with open addressing
 //! fills up with such traces and doubles.
 //!
+//! A link is the number of a slot and eight bits of its hash, so that a slot with another key is
+//! mostly passed over without a look at it, which would come from far memory.
+//!
 //! Invariant: a slot is in at most one chain, that of its hash; the number of heads is a power of two.
 
 use super::segments::{NONE, Segments};
 
+/// Most slots that there can be.
+pub(super) const SLOTS: usize = 1 << BITS;
+const BITS: u32 = 24;
 /// Heads to begin with.
 const FIRST: usize = 1024;
+
+/// A slot and bits of its hash, or the end of a chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Link(u32);
+
+impl Link {
+    const END: Self = Self(NONE);
+
+    #[inline]
+    fn new(hash: u64, slot: u32) -> Self {
+        Self(tag(hash) | slot)
+    }
+
+    #[inline]
+    fn slot(self) -> Option<u32> {
+        (self != Self::END).then_some(self.0 & !(u32::MAX << BITS))
+    }
+
+    #[inline]
+    fn may_be(self, hash: u64) -> bool {
+        self.0 & u32::MAX << BITS == tag(hash)
+    }
+}
+
+/// Other bits than those that choose the head.
+#[inline]
+fn tag(hash: u64) -> u32 {
+    let [highest, ..] = hash.to_be_bytes();
+    u32::from(highest) << BITS
+}
 
 /// The heads, and behind each slot the next one of its chain.
 #[derive(Default)]
 pub(super) struct Index {
-    heads: Vec<u32>,
-    next: Segments<u32>,
+    heads: Vec<Link>,
+    next: Segments<Link>,
     len: usize,
 }
 
 impl Index {
     /// Makes room for one more slot, the number of which is the count before.
     pub(super) fn grow(&mut self) {
-        self.next.push(NONE);
+        self.next.push(Link::END);
     }
 
     #[inline]
@@ -33,25 +69,26 @@ impl Index {
     }
 
     #[inline]
-    fn first(&self, hash: u64) -> u32 {
-        self.head(hash).and_then(|head| self.heads.get(head)).copied().unwrap_or(NONE)
+    fn first(&self, hash: u64) -> Link {
+        self.head(hash).and_then(|head| self.heads.get(head)).copied().unwrap_or(Link::END)
     }
 
     /// The slot with this hash that `is` the one.
     #[inline]
     pub(super) fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut slot = self.first(hash);
-        while slot != NONE {
-            if is(slot) {
+        let mut link = self.first(hash);
+        while let Some(slot) = link.slot() {
+            if link.may_be(hash) && is(slot) {
                 return Some(slot);
             }
-            slot = *self.next.at(slot);
+            link = *self.next.at(slot);
         }
         None
     }
 
-    /// Puts a slot in that is not there.
-    pub(super) fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> u64) {
+    /// Puts a slot in that is not there. When the heads have to be doubled, `hash_of` tells of each
+    /// slot whether it is in the index, and its hash.
+    pub(super) fn insert(&mut self, hash: u64, slot: u32, hash_of: impl Fn(u32) -> Option<u64>) {
         if self.len >= self.heads.len() {
             self.double(hash_of);
         }
@@ -62,40 +99,45 @@ impl Index {
     /// Takes a slot out if it is there.
     pub(super) fn remove(&mut self, hash: u64, slot: u32) {
         let next = *self.next.at(slot);
-        if self.first(hash) == slot {
+        let mut link = self.first(hash);
+        if link.slot() == Some(slot) {
             self.set_first(hash, next);
-        } else if let Some(before) = self.find(hash, |other| *self.next.at(other) == slot) {
-            *self.next.at_mut(before) = next;
         } else {
-            return;
+            let before = loop {
+                let Some(before) = link.slot() else { return };
+                link = *self.next.at(before);
+                if link.slot() == Some(slot) {
+                    break before;
+                }
+            };
+            *self.next.at_mut(before) = next;
         }
-        *self.next.at_mut(slot) = NONE;
+        *self.next.at_mut(slot) = Link::END;
         self.len -= 1;
     }
 
     fn link(&mut self, hash: u64, slot: u32) {
         *self.next.at_mut(slot) = self.first(hash);
-        self.set_first(hash, slot);
+        self.set_first(hash, Link::new(hash, slot));
     }
 
-    fn set_first(&mut self, hash: u64, slot: u32) {
+    fn set_first(&mut self, hash: u64, link: Link) {
         if let Some(head) = self.head(hash).and_then(|head| self.heads.get_mut(head)) {
-            *head = slot;
+            *head = link;
         }
     }
 
-    /// Twice the heads; each chain goes to two of them.
-    fn double(&mut self, hash_of: impl Fn(u32) -> u64) {
-        let old = self.heads.len();
-        self.heads.reserve_exact(old.max(FIRST));
-        self.heads.resize((old * 2).max(FIRST), NONE);
-        for head in 0..old {
-            let chain = self.heads.get_mut(head).map_or(NONE, |head| std::mem::replace(head, NONE));
-            let mut slot = chain;
-            while slot != NONE {
-                let next = *self.next.at(slot);
-                self.link(hash_of(slot), slot);
-                slot = next;
+    /// Twice the heads. All is linked anew in the order of the slots, which lie in memory like that:
+    /// from chain to chain it would take ten times as long.
+    fn double(&mut self, hash_of: impl Fn(u32) -> Option<u64>) {
+        let len = (self.heads.len() * 2).max(FIRST);
+        self.heads.clear();
+        self.heads.reserve_exact(len);
+        self.heads.resize(len, Link::END);
+        for slot in 0..self.next.len() {
+            *self.next.at_mut(slot) = Link::END;
+            if let Some(hash) = hash_of(slot) {
+                self.link(hash, slot);
             }
         }
     }
@@ -107,9 +149,9 @@ mod tests {
 
     use super::*;
 
-    /// Many slots with few hashes.
+    /// Many slots with few heads and tags.
     fn hash(slot: u32) -> u64 {
-        u64::from(slot).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52
+        u64::from(slot / 2).wrapping_mul(0x9e37_79b9_7f4a_7c15) & 0x0700_0000_0000_0fff
     }
 
     #[test]
@@ -118,7 +160,7 @@ mod tests {
         let mut there = BTreeSet::new();
         for slot in 0..5_000 {
             index.grow();
-            index.insert(hash(slot), slot, hash);
+            index.insert(hash(slot), slot, |other| there.contains(&other).then(|| hash(other)));
             there.insert(slot);
             if slot % 3 == 0 {
                 let gone = slot / 2;
@@ -136,7 +178,7 @@ mod tests {
         for round in 0..100 {
             for &slot in &there {
                 index.remove(hash(slot), slot);
-                index.insert(hash(slot), slot, hash);
+                index.insert(hash(slot), slot, |_| panic!("the index is as large as before"));
             }
             assert_eq!((index.len, index.heads.len()), (there.len(), heads), "round {round}");
         }

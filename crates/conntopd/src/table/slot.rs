@@ -26,6 +26,9 @@ pub(super) const TIMEOUT: u8 = 32;
 /// There are labels or a helper.
 pub(super) const LABELLED: u8 = 64;
 
+/// The index knows the slot: no newer flow has its key.
+pub(super) const INDEXED: u8 = 128;
+
 /// What every entry of a pass is compared with.
 pub(super) struct Hot {
     pub(super) orig: Packed,

@@ -14,7 +14,7 @@ use super::ended::{End, Ends};
 use super::index::Index;
 use super::key::{Key, Packed, Wide};
 use super::segments::{Arena, NONE, Segments};
-use super::slot::{Cold, ENDED, Hot, LIVE, Rare, Slot};
+use super::slot::{Cold, ENDED, Hot, INDEXED, LIVE, Rare, Slot};
 
 /// All slots.
 pub(super) struct Store {
@@ -87,7 +87,7 @@ impl Store {
     }
 
     fn view<'a>(&'a self, hot: &'a Hot, cold: &'a Cold) -> Slot<'a> {
-        let rare = (hot.rare != NONE && hot.flags != 0).then(|| self.rare.at(hot.rare));
+        let rare = (hot.rare != NONE && hot.flags & (LIVE | ENDED) != 0).then(|| self.rare.at(hot.rare));
         let end = if hot.has(ENDED) { self.ends.get(hot.expires.get()) } else { None };
         Slot { hot, cold, rare, end, wide: &self.wide }
     }
@@ -140,8 +140,13 @@ impl Store {
         let Self { hot, wide, index, hasher, .. } = self;
         if let Some(ended) = found {
             index.remove(hash, ended);
+            hot.at_mut(ended).flags &= !INDEXED;
         }
-        index.insert(hash, slot, |slot| hasher.hash_one(hot.at(slot).orig.unpack(wide)));
+        index.insert(hash, slot, |slot| {
+            let hot = hot.at(slot);
+            hot.has(INDEXED).then(|| hasher.hash_one(hot.orig.unpack(wide)))
+        });
+        hot.at_mut(slot).flags |= INDEXED;
         (slot, !reused)
     }
 

@@ -383,7 +383,7 @@ pub struct PassAgo {
     /// Number of the latest pass, from 1.
     pub number: u64,
     /// Which flows it reads; left out when it is the whole table.
-    #[serde(default, skip_serializing_if = "Coverage::is_whole")]
+    #[serde(default, rename = "of", skip_serializing_if = "Coverage::is_whole")]
     pub coverage: Coverage,
     /// Milliseconds from its beginning to the delta's `at`; 0 when left out.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -1,12 +1,21 @@
 //! Rows survive the way over the wire, and contradicting columns are refused.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
 use conntop_proto::codec::{Message as _, Validate, decode_line, encode_line};
 use conntop_proto::delta::{DeltaHeader, DeltaRows, EndedRow};
-use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow, MetaRow, StateRow, TrafficRow};
+use conntop_proto::flow::{
+    BootMillis, Counters, EndReason, FlowId, FlowRow, MAX_SAFE_INTEGER, MetaRow, State, StateRow, Status,
+    TrafficRow,
+};
 use conntop_proto::message::ServerMessage;
 use proptest::prelude::*;
 
@@ -58,6 +67,45 @@ proptest! {
             joined.meta.extend(rows.meta);
         }
         prop_assert_eq!(joined, many);
+    }
+}
+
+#[test]
+fn the_longest_changes_fit_a_line() {
+    let huge = Counters { packets: MAX_SAFE_INTEGER, bytes: MAX_SAFE_INTEGER };
+    let at = BootMillis(MAX_SAFE_INTEGER);
+    // Different from row to row, so that no column has a short form.
+    let traffic = |i: u64| {
+        let less = |c: Counters| Counters { packets: c.packets - i, bytes: c.bytes - i };
+        let expires = Some(BootMillis(i + 1000 * (u64::from(u32::MAX) - i)));
+        let resets = u32::MAX - i as u32;
+        TrafficRow {
+            orig: Some(less(huge)),
+            reply: Some(less(huge)),
+            resets,
+            expires,
+            sampled: BootMillis(i),
+        }
+    };
+    let state = |i: u64| StateRow { state: State::ShutdownAckSent, status: Status(u32::MAX - i as u32) };
+    let id = |i: u64| FlowId(if i == 0 { 0 } else { (1 << 52) + i * 1_000_000_000_000 });
+    for (states, counters) in [(0, 1000), (0, 1001), (1000, 0), (400, 900), (1000, 1000)] {
+        let rows = DeltaRows {
+            state: (0..states).map(|i| (id(i), state(i))).collect(),
+            traffic: (0..counters).map(|i| (id(i), traffic(i))).collect(),
+            ..DeltaRows::default()
+        };
+        let deltas = rows.clone().into_deltas(DeltaHeader { at, ..DeltaHeader::default() });
+        let mut back = DeltaRows::default();
+        for delta in deltas {
+            let line = line(&ServerMessage::Delta(Box::new(delta.clone())));
+            assert!(line.len() <= ServerMessage::MAX_LINE, "{} bytes", line.len());
+            let rows = delta.rows().unwrap();
+            back.state.extend(rows.state);
+            back.traffic.extend(rows.traffic);
+        }
+        assert_eq!(back.state, rows.state);
+        assert_eq!(back.traffic.len(), rows.traffic.len());
     }
 }
 

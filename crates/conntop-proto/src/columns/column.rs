@@ -73,20 +73,21 @@ impl<T> Column<T> {
 
 impl<T: Clone + PartialEq + Hash> Column<T> {
     /// A column in its shortest form; never left out unless there is no value.
-    pub(crate) fn dense(values: impl Iterator<Item = T> + Clone) -> Self {
-        let mut rest = values.clone();
-        let Some(first) = rest.next() else { return Self::default() };
-        let Some(differs) = rest.position(|v| v != first) else {
-            return Self(if values.count() == 1 { Form::Each(vec![first]) } else { Form::Same(first) });
-        };
-        let n = differs + 2 + rest.count();
-        match Coder::code(values.clone(), n) {
-            Some((of, row)) => Self(Form::Coded { of, row }),
-            None => {
-                let mut each = Vec::with_capacity(n);
-                each.extend(values);
-                Self(Form::Each(each))
+    pub(crate) fn dense(values: impl Iterator<Item = T>) -> Self {
+        Self::shortest(values.collect())
+    }
+
+    // Compiled once for each type, not for each caller.
+    #[inline(never)]
+    fn shortest(values: Vec<T>) -> Self {
+        match values.as_slice() {
+            [first, rest @ ..] if !rest.is_empty() && rest.iter().all(|v| v == first) => {
+                Self(Form::Same(first.clone()))
             }
+            all => match Coder::code(all) {
+                Some((of, row)) => Self(Form::Coded { of, row }),
+                None => Self(Form::Each(values)),
+            },
         }
     }
 
@@ -98,9 +99,14 @@ impl<T: Clone + PartialEq + Hash> Column<T> {
 
 impl<T: Clone + PartialEq + Hash + Default> Column<T> {
     /// A column in its shortest form, left out when every value is the default.
-    pub(crate) fn collect(values: impl Iterator<Item = T> + Clone) -> Self {
+    pub(crate) fn collect(values: impl Iterator<Item = T>) -> Self {
+        Self::shortest_or_none(values.collect())
+    }
+
+    #[inline(never)]
+    fn shortest_or_none(values: Vec<T>) -> Self {
         let default = T::default();
-        if values.clone().all(|v| v == default) { Self::default() } else { Self::dense(values) }
+        if values.iter().all(|v| *v == default) { Self::default() } else { Self::shortest(values) }
     }
 }
 
@@ -159,23 +165,23 @@ struct Coder<T> {
     slots: [u8; SLOTS],
 }
 
-impl<T: PartialEq + Hash> Coder<T> {
+impl<T: Clone + PartialEq + Hash> Coder<T> {
     /// The different values and each row's index among them; `None` when an array is as short.
-    fn code(values: impl Iterator<Item = T>, n: usize) -> Option<(Vec<T>, Vec<u8>)> {
-        // The names take about 18 bytes, a value in an array at least 2, a character 1.
-        let most = (n.checked_sub(8)? / 2).min(MAX_CODED);
-        if n > MAX_STRING {
+    fn code(values: &[T]) -> Option<(Vec<T>, Vec<u8>)> {
+        if values.len() > MAX_STRING {
             return None;
         }
+        // The names take about 18 bytes, a value in an array at least 2, a character 1.
+        let most = (values.len().checked_sub(8)? / 2).min(MAX_CODED);
         let mut coder = Self { of: Vec::new(), slots: [0; SLOTS] };
-        let mut row = Vec::with_capacity(n);
+        let mut row = Vec::with_capacity(values.len());
         for value in values {
             row.push(coder.index(value, most)?);
         }
         Some((coder.of, row))
     }
 
-    fn index(&mut self, value: T, most: usize) -> Option<u8> {
+    fn index(&mut self, value: &T, most: usize) -> Option<u8> {
         let mut hasher = Mix(0);
         value.hash(&mut hasher);
         let mut at = usize::try_from(hasher.finish() >> 56).ok()?;
@@ -185,11 +191,11 @@ impl<T: PartialEq + Hash> Coder<T> {
                 if self.of.len() >= most {
                     return None;
                 }
-                self.of.push(value);
+                self.of.push(value.clone());
                 *slot = u8::try_from(self.of.len()).ok()?;
                 return Some(*slot - 1);
             };
-            if self.of.get(usize::from(index)) == Some(&value) {
+            if self.of.get(usize::from(index)) == Some(value) {
                 return Some(index);
             }
             at = (at + 1) % SLOTS;

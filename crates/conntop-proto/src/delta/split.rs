@@ -19,6 +19,9 @@ impl DeltaRows {
     #[must_use]
     pub fn into_deltas(mut self, header: DeltaHeader) -> Vec<Delta> {
         self.sort();
+        if self.fits_surely() {
+            return vec![self.into_delta(header)];
+        }
         let mut split = Split { header, done: Vec::new(), rows: Self::default(), bytes: 0 };
         for row in self.ended {
             split.room(ended(&row), |rows| rows.ended.len()).ended.push(row);
@@ -39,6 +42,26 @@ impl DeltaRows {
         split.done
     }
 }
+
+impl DeltaRows {
+    /// Whether these are only changes of states and counters, and fit a line whatever they are: that
+    /// is nearly every tick's delta, which need not be measured row by row.
+    fn fits_surely(&self) -> bool {
+        let few = self.state.len().max(self.traffic.len()) <= MAX_CHUNK_FLOWS;
+        let changes = self.ended.is_empty() && self.new.is_empty() && self.meta.is_empty();
+        let bytes = self.state.len() * LONGEST_STATE + self.traffic.len() * LONGEST_TRAFFIC;
+        few && changes && bytes <= MAX_SERVER_LINE - FRAME
+    }
+}
+
+/// A number of 2^53-1 and one of 2^32-1, each with a comma.
+const LONGEST_NUMBER: usize = 17;
+const LONGEST_U32: usize = 11;
+/// Id, state, status.
+const LONGEST_STATE: usize = LONGEST_NUMBER + LONGEST_NAME + LONGEST_U32;
+/// Id, four counters and lag; resets and timeout.
+const LONGEST_TRAFFIC: usize = 6 * LONGEST_NUMBER + 2 * LONGEST_U32;
+const LONGEST_NAME: usize = r#""shutdown_ack_sent","#.len();
 
 struct Split {
     header: DeltaHeader,
@@ -92,8 +115,7 @@ fn identity(r: &IdentityRow) -> usize {
 }
 
 fn state(r: &StateRow) -> usize {
-    const LONGEST: usize = r#""shutdown_ack_sent","#.len();
-    LONGEST + num(r.status.0.into())
+    LONGEST_NAME + num(r.status.0.into())
 }
 
 fn traffic(r: &TrafficRow) -> usize {

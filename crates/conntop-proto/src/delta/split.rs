@@ -19,7 +19,7 @@ impl DeltaRows {
     #[must_use]
     pub fn into_deltas(mut self, header: DeltaHeader) -> Vec<Delta> {
         self.sort();
-        if self.fits_surely() {
+        if self.fit_a_line() {
             return vec![self.into_delta(header)];
         }
         let mut split = Split { header, done: Vec::new(), rows: Self::default(), bytes: 0 };
@@ -44,13 +44,15 @@ impl DeltaRows {
 }
 
 impl DeltaRows {
-    /// Whether these are only changes of states and counters, and fit a line whatever they are: that
-    /// is nearly every tick's delta, which need not be measured row by row.
-    fn fits_surely(&self) -> bool {
-        let few = self.state.len().max(self.traffic.len()) <= MAX_CHUNK_FLOWS;
-        let changes = self.ended.is_empty() && self.new.is_empty() && self.meta.is_empty();
-        let bytes = self.state.len() * LONGEST_STATE + self.traffic.len() * LONGEST_TRAFFIC;
-        few && changes && bytes <= MAX_SERVER_LINE - FRAME
+    /// Whether all rows fit one line, as nearly always. A tick's changes do whatever they are, and need
+    /// not be measured row by row.
+    fn fit_a_line(&self) -> bool {
+        let parts = [self.ended.len(), self.new.len(), self.state.len(), self.traffic.len(), self.meta.len()];
+        let changes = self.state.len() * LONGEST_STATE + self.traffic.len() * LONGEST_TRAFFIC;
+        let others = self.ended.iter().map(ended).chain(self.new.iter().map(flow));
+        let others = others.chain(self.meta.iter().map(|(id, row)| num(id.0) + meta(row)));
+        parts.iter().all(|&rows| rows <= MAX_CHUNK_FLOWS)
+            && others.sum::<usize>() + changes <= MAX_SERVER_LINE - FRAME
     }
 }
 

@@ -6,20 +6,19 @@
 
 mod focus;
 mod inbox;
+mod keys;
 mod pacer;
 
-use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_util::StreamExt;
+use crossterm::event::{Event, KeyEventKind};
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
 use self::focus::Focus;
 use self::inbox::Inbox;
+use self::keys::Keys;
 pub use self::pacer::DATA_INTERVAL;
 use self::pacer::Pacer;
 use super::action::{Action, Edit, Effect};
@@ -78,7 +77,7 @@ pub async fn run(
     let mut signals = Signals::listen()?;
     let mut guard = Guard::take()?;
     let mut gone = hangup::watch()?;
-    let mut keys = EventStream::new();
+    let mut keys = Keys::listen()?;
     fit(&mut app);
     let mut pace = Pacer::default();
     let mut inbox = Inbox::default();
@@ -151,7 +150,7 @@ pub async fn run(
                     if !effects.is_empty() {
                         break;
                     }
-                    match typed(&mut keys).await {
+                    match keys.try_next() {
                         Some(event) => effects = input(&mut app, event?),
                         None => break,
                     }
@@ -203,16 +202,6 @@ pub async fn run(
             }
         }
     }
-}
-
-/// An event that is there already. Polled with the task's own waker: the stream remembers the first
-/// waker that found nothing, and the next key would wake nobody.
-async fn typed(keys: &mut EventStream) -> Option<io::Result<Event>> {
-    poll_fn(|context| match keys.poll_next_unpin(context) {
-        Poll::Ready(event) => Poll::Ready(event),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 enum Happened {

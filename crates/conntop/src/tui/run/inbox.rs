@@ -45,3 +45,47 @@ impl Inbox {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conntop_proto::delta::{DeltaHeader, DeltaRows};
+    use conntop_proto::flow::FlowId;
+    use conntop_proto::message::{Reset, ResetReason, ServerMessage};
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::flow::testing::flow;
+    use crate::source::Messages;
+    use crate::tui::app::Options;
+
+    fn delta(id: u64) -> ServerMessage {
+        let rows = DeltaRows { new: vec![flow(id, "10.0.0.1:1", "10.0.0.2:2")], ..DeltaRows::default() };
+        ServerMessage::Delta(Box::new(rows.into_delta(DeltaHeader { cursor: id, ..DeltaHeader::default() })))
+    }
+
+    /// A delta whose columns do not fit together.
+    fn torn(id: u64) -> ServerMessage {
+        let ServerMessage::Delta(mut delta) = delta(id) else { unreachable!() };
+        delta.new.id = [FlowId(id), FlowId(9)].into_iter().collect();
+        ServerMessage::Delta(delta)
+    }
+
+    #[test]
+    fn messages_are_taken_in_one_by_one_until_one_is_wrong() {
+        let start = ServerMessage::Reset(Reset { epoch: 1, reason: ResetReason::Start });
+        let check = |messages: Vec<ServerMessage>, wanted: &[usize]| {
+            let mut app = App::new(Engine::default(), Options::default(), (80, 24));
+            let (mut inbox, now) = (Inbox::default(), Instant::now());
+            inbox.begin(SourceEvent::Messages(Messages::new(messages)), &mut app, now).unwrap();
+            let mut held = vec![app.engine().mirror().len()];
+            while !inbox.is_empty() {
+                let _wrong = inbox.step(&mut app, now);
+                held.push(app.engine().mirror().len());
+            }
+            assert_eq!(held, wanted);
+        };
+        check(Vec::new(), &[0, 0]);
+        check(vec![start.clone(), delta(1), delta(2)], &[0, 0, 1, 2]);
+        check(vec![start, delta(1), torn(2), delta(3)], &[0, 0, 1, 1]);
+    }
+}

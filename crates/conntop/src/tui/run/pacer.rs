@@ -84,3 +84,66 @@ impl Pacer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After the first screen, at whose end the clock begins.
+    fn pacer(begin: Instant) -> Pacer {
+        let mut pacer = Pacer::default();
+        assert!(pacer.is_due(begin) && pacer.is_awaited());
+        pacer.begun(begin);
+        pacer.drawn();
+        pacer.done(begin);
+        pacer
+    }
+
+    #[test]
+    fn an_idle_program_waits_for_ever() {
+        let begin = Instant::now();
+        let pacer = pacer(begin);
+        assert!(!pacer.is_due(begin + Duration::from_secs(3600)) && !pacer.is_busy() && !pacer.is_awaited());
+        assert_eq!(pacer.next(None), None);
+    }
+
+    #[test]
+    fn data_waits_and_input_does_not() {
+        let begin = Instant::now();
+        let mut pacer = pacer(begin);
+        pacer.data();
+        assert_eq!(pacer.next(None), Some(begin + DATA_INTERVAL));
+        assert!(!pacer.is_due(begin) && pacer.is_due(begin + DATA_INTERVAL));
+        pacer.now();
+        assert!(pacer.is_due(begin) && pacer.is_awaited());
+    }
+
+    #[test]
+    fn costly_screens_are_seldom() {
+        let begin = Instant::now();
+        let mut pacer = pacer(begin);
+        pacer.begun(begin);
+        // A key in between does not make it a new beginning.
+        pacer.now();
+        let later = begin + Duration::from_millis(50);
+        pacer.begun(later);
+        assert!(pacer.is_busy() && pacer.is_awaited());
+        let end = begin + Duration::from_millis(80);
+        pacer.drawn();
+        pacer.done(end);
+        pacer.data();
+        assert_eq!(pacer.next(None), Some(end + Duration::from_millis(80) * SHARE));
+    }
+
+    #[test]
+    fn a_moment_is_due_when_it_has_come() {
+        let begin = Instant::now();
+        let mut pacer = pacer(begin);
+        let due = begin + Duration::from_secs(1);
+        assert_eq!(pacer.next(Some(due)), Some(due));
+        pacer.time(begin, Some(due));
+        assert!(!pacer.is_due(begin));
+        pacer.time(due, Some(due));
+        assert!(pacer.is_due(due) && !pacer.is_awaited());
+    }
+}

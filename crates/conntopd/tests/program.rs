@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -16,7 +17,13 @@ fn conntopd(line: &str) -> Ended {
 }
 
 fn run(command: &mut Command) -> Ended {
-    let output = command.stdin(Stdio::null()).output().unwrap();
+    let mut spawned = command.stdin(Stdio::null()).output();
+    // A program that was just written is busy as long as a child of another test inherits its file.
+    while spawned.as_ref().is_err_and(|error| error.kind() == ErrorKind::ExecutableFileBusy) {
+        std::thread::yield_now();
+        spawned = command.output();
+    }
+    let output = spawned.unwrap();
     Ended {
         code: output.status.code(),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -54,8 +54,8 @@ use crate::table::{self, Limits};
 /// Reports under way: with [`BUFFERS`] and [`events::BATCHES`] the most that reading can be ahead of
 /// the table.
 const REPORTS: usize = 16;
-/// Buffers of passes, 32 KiB each: what the kernel gives in about 10 ms.
-const BUFFERS: usize = 32;
+/// Buffers of passes, 128 KiB each: what the kernel gives in about 10 ms.
+const BUFFERS: usize = 8;
 /// Bytes to ask for the event socket, at most and at least; the kernel gives twice as much.
 const EVENT_BUFFER: usize = 32 << 20;
 const EVENT_BUFFER_LEAST: usize = 1 << 20;

@@ -5,7 +5,7 @@
 //! 2. Nothing while what was read is not paid for ([`Account`]).
 //! 3. A whole pass when one is due: it alone finds flows that nobody told of, and the end of those.
 //!    Every [`WHOLE_EVERY`] when nothing is amiss; at the next tick when the last pass over the known
-//!    flows saw others; rarer while most flows are not assured (a flood), but within bounds.
+//!    flows saw others; rarer while few flows are assured (a flood), but within bounds.
 //! 4. Otherwise what keeps the counters fresh for the least: the assured flows in a flood, else the
 //!    known ones if that is cheaper than a whole pass, else a whole pass.
 //!
@@ -26,7 +26,7 @@ use super::source::{Offer, Reach};
 /// CPU time that may be used in one go: nobody on a router notices it.
 pub(super) const BURST: Duration = Duration::from_millis(50);
 /// CPU time of a slice of a longer pass.
-pub(super) const SLICE: Duration = Duration::from_millis(5);
+pub(super) const SLICE: Duration = Duration::from_millis(8);
 /// Most time between whole passes while other ones keep the counters fresh.
 const WHOLE_EVERY: Duration = Duration::from_secs(30);
 /// In a flood whole passes get this part of the budget.
@@ -161,7 +161,7 @@ impl Picker {
         };
         let trusted = self.distrust.is_none_or(|until| now >= until);
         let known = below(Coverage::Known, CHEAPER).filter(|_| trusted);
-        let flood = cost > BURST && size.assured < size.flows / 2;
+        let flood = cost > BURST && size.assured < size.flows / 4;
         let assured = below(Coverage::Assured, FLOOD).filter(|_| flood);
         let Some(part) = assured.or(known) else { return Some(whole) };
         let every = match part.1 {

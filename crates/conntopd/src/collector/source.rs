@@ -19,8 +19,9 @@ pub(super) use self::proc::ProcSource;
 use super::cost::Cost;
 use crate::table::ReadSpan;
 
-/// Bytes of a buffer.
-pub(super) const BUFFER: usize = RequestSocket::CHUNK;
+/// Bytes of a buffer. The kernel fills a quarter of it per call; to wake the table's thread for each
+/// of those costs as much as half of the work that it wakes for.
+pub(super) const BUFFER: usize = 4 * RequestSocket::CHUNK;
 
 /// What a source can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,9 @@ use super::super::source::{Form, Part};
 use super::{Ears, Hub, PATIENCE};
 use crate::table::{Origin, Outcome};
 
+/// Parts that wait for events while a slice is being read, before these are asked for.
+const PILE: usize = super::super::BUFFERS / 2;
+
 /// What was read and waits for the events before it; and the pass that is under way.
 #[derive(Default)]
 pub(super) struct Passes {
@@ -53,8 +56,13 @@ impl Passes {
         self.held.push_back((entries, now));
     }
 
-    /// The moment up to which events are waited for.
+    /// The moment up to which events are waited for: that of the latest part, once a slice is read or
+    /// parts pile up.
     pub(super) fn awaits(&self) -> Option<BootMillis> {
+        let reading = self.pass.as_ref().is_some_and(|pass| matches!(pass.state, State::Reading));
+        if reading && self.held.len() < PILE && !self.holds_answers() {
+            return None;
+        }
         let end = self.pass.as_ref().and_then(|pass| match pass.state {
             State::Ending { at, .. } => Some(at),
             _ => None,

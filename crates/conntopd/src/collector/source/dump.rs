@@ -13,6 +13,9 @@ use crate::table::ReadSpan;
 const WHOLE: Cost = Cost { bucket: 40.0, flow: 2500.0, passed: 0.0 };
 const ASSURED: Cost = Cost { bucket: 40.0, flow: 2500.0, passed: 200.0 };
 
+/// What the kernel made within this time may share a part. What it made before a rest does not.
+const PART_MILLIS: u64 = 4;
+
 /// One dump after the other.
 pub(in super::super) struct DumpSource {
     socket: RequestSocket,
@@ -56,10 +59,19 @@ impl Source for DumpSource {
 
     fn read(&mut self, buffer: &mut Vec<u8>) -> Result<Option<Part>> {
         let Some(dump) = &mut self.dump else { return Ok(None) };
-        let from = clock::now();
-        let chunk = self.socket.next_chunk(dump, buffer)?.map(<[u8]>::len);
-        let span = std::mem::replace(&mut self.before, ReadSpan { from, to: clock::now() });
-        Ok(chunk.map(|len| Part { len, form: Form::Dump, span }))
+        let (mut len, mut span) = (0, None::<ReadSpan>);
+        while let Some(room) = buffer.get_mut(len..).filter(|room| room.len() >= RequestSocket::CHUNK) {
+            let from = clock::now();
+            let Some(chunk) = self.socket.next_chunk(dump, room)? else { break };
+            len += chunk.len();
+            let made = std::mem::replace(&mut self.before, ReadSpan { from, to: clock::now() });
+            let from = span.map_or(made.from, |span| span.from);
+            span = Some(ReadSpan { from, to: made.to });
+            if self.before.to.since(from) >= PART_MILLIS {
+                break;
+            }
+        }
+        Ok(span.map(|span| Part { len, form: Form::Dump, span }))
     }
 
     fn interrupted(&self) -> bool {

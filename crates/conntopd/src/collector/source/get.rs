@@ -9,7 +9,7 @@ use super::{Form, Means, Offer, Part, Reach, Source};
 use crate::table::ReadSpan;
 
 /// Requests in one call: their answers fit into a buffer unless they are unusually long.
-const BATCH: usize = 100;
+const BATCH: usize = RequestSocket::BATCH;
 /// How often a batch is asked again whose answers were lost.
 const TRIES: u32 = 3;
 /// As measured.

@@ -5,7 +5,12 @@
 //! - `new F [id=N] [reply=N]`, `destroy F [id=N] [bytes=N]`: events, received since the last one
 //! - `begin`, `entry F [bytes=N] [id=N] [left=N] [from=N] [to=N] [dying] [offload] [udp]`,
 //!   `end [interrupted|failed]`: a pass; `lost`: events were lost; `expire`
-//! - `live N`, `flow F [bytes=N|bytes=none] [resets=N] [born] [expires=N]`, `gone F`, `ids F N`: how many ids the
+//! - `begin known`, `line F [bytes=N]`, and `begin assured` with `entry F assured`: passes over parts
+//! - `ask F` takes a handle; `answer F [as an entry] [sample]` and `absent F` are answers to it, both with
+//!   `[from=N] [to=N]`
+//! - `suspects [F...]`, `unknown N`: must hold of the pass that just ended
+//! - `live N`, `flow F [bytes=N|bytes=none] [resets=N] [born] [expires=N] [status=N]
+//!   [sampled=N]`, `gone F`, `ids F N`: how many ids the
 //!   name had, `ended F REASON [bytes=N|bytes=none]`, `dirty`, `clean`, `truncated`, `whole`: must hold
 //! - `quiet`: nothing changed since the last check
 #![allow(
@@ -25,7 +30,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use conntop_proto::flow::{BootMillis, FlowId, FlowRow};
 use conntop_proto::message::Coverage;
-use conntopd::table::{FlowTable, Limits, Origin, Outcome, PassReport, ReadSpan};
+use conntopd::table::{FlowTable, Handle, Limits, Origin, Outcome, PassReport, ReadSpan};
 use mirror::{Mirror, view};
 use nfnetlink::ct::{Counters, CtMessage, L4, ProtoState, Status, Tuple};
 
@@ -37,6 +42,7 @@ struct Stage {
     head: u64,
     report: PassReport,
     names: BTreeMap<String, u16>,
+    asked: BTreeMap<u16, Handle>,
     ids: BTreeMap<u16, Vec<FlowId>>,
 }
 
@@ -65,7 +71,7 @@ impl Stage {
         let mut table = FlowTable::new(1, limits);
         let client = Mirror::join(&mut table);
         let (names, ids, report) = (BTreeMap::new(), BTreeMap::new(), PassReport::default());
-        Self { table, client, now: 1_000, heard: 1_000, head: 0, report, names, ids }
+        Self { table, client, now: 1_000, heard: 1_000, head: 0, report, names, asked: BTreeMap::new(), ids }
     }
 
     fn port(&mut self, name: &str) -> u16 {
@@ -89,7 +95,9 @@ impl Stage {
         }
         let offload = words.has("offload");
         let mut status = Status::CONFIRMED;
-        for (word, bit) in [("dying", Status::DYING), ("offload", Status::OFFLOAD)] {
+        for (word, bit) in
+            [("dying", Status::DYING), ("offload", Status::OFFLOAD), ("assured", Status::ASSURED)]
+        {
             if words.has(word) {
                 status = status | bit;
             }
@@ -112,6 +120,8 @@ impl Stage {
     fn step(&mut self, line: &str) {
         let words = Words::new(line);
         let at = BootMillis(self.now);
+        let bound = |name| BootMillis(words.number(name).unwrap_or(self.now));
+        let read = ReadSpan { from: bound("from"), to: bound("to") };
         let heard = ReadSpan { from: BootMillis(self.heard), to: at };
         match words.plain[0] {
             "at" => self.now = words.plain[1].parse().expect("a time"),
@@ -127,12 +137,40 @@ impl Stage {
             }
             "entry" => {
                 let message = self.message(&words);
-                let bound = |name| BootMillis(words.number(name).unwrap_or(self.now));
-                let span = ReadSpan { from: bound("from"), to: bound("to") };
-                self.table.observe(span, Origin::Dump, &message);
+                self.table.observe(read, Origin::Dump, &message);
+            }
+            "line" => {
+                let told = self.message(&words);
+                let status = told.status.map(|status| Status(status.0 & !Status::CONFIRMED.0));
+                self.table.observe(read, Origin::Known, &CtMessage { id: None, status, ..told });
+            }
+            "ask" => {
+                let port = self.port(words.plain[1]);
+                self.read();
+                let id = self.live(port).expect("the flow lives").identity.id;
+                let handle = self.table.handles(&[id])[0];
+                let request = self.table.request(handle).expect("the flow lives");
+                assert_eq!(request.orig.l4, L4::Ports { src: port, dst: 80 });
+                self.asked.insert(port, handle);
+            }
+            "answer" => {
+                let message = self.message(&words);
+                let port = self.port(words.plain[1]);
+                let handle = self.asked[&port];
+                self.table.answered(read, handle, &message, words.has("sample"));
+            }
+            "absent" => {
+                let port = self.port(words.plain[1]);
+                let handle = self.asked[&port];
+                self.table.absent(read, handle);
             }
             "begin" => {
-                self.table.begin_pass(at, Coverage::Whole);
+                let coverage = match words.plain.get(1) {
+                    None => Coverage::Whole,
+                    Some(&"known") => Coverage::Known,
+                    Some(_) => Coverage::Assured,
+                };
+                self.table.begin_pass(at, coverage);
             }
             "end" => {
                 let outcome = match words.plain.get(1) {
@@ -190,6 +228,12 @@ impl Stage {
                     assert_eq!(exact.traffic.expires, Some(BootMillis(expires)));
                 }
                 assert!(!words.has("born") || row.identity.born, "born");
+                if let Some(status) = words.number("status") {
+                    assert_eq!(u64::from(row.state.status.0), status, "status");
+                }
+                if let Some(sampled) = words.number("sampled") {
+                    assert_eq!(row.traffic.sampled, BootMillis(sampled), "sampled");
+                }
             }
             "gone" => assert!(self.live(port).is_none(), "the flow is gone"),
             "ids" => assert_eq!(self.ids.get(&port).map_or(0, Vec::len).to_string(), words.plain[2], "ids"),
@@ -200,6 +244,18 @@ impl Stage {
                 assert_eq!(format!("{:?}", ended.reason).to_lowercase(), words.plain[2], "reason");
                 bytes(ended.traffic.orig);
             }
+            "suspects" => {
+                let mut wanted: Vec<_> = words.plain[1..].iter().map(|name| self.port(name)).collect();
+                let found = self.table.suspects(usize::MAX);
+                let port = |handle| match self.table.request(handle).unwrap().orig.l4 {
+                    L4::Ports { src, .. } => src,
+                    other => panic!("{other:?}"),
+                };
+                let mut found: Vec<_> = found.into_iter().map(port).collect();
+                (wanted.sort_unstable(), found.sort_unstable());
+                assert_eq!(found, wanted, "suspects");
+            }
+            "unknown" => assert_eq!(self.report.unknown.to_string(), words.plain[1], "unknown"),
             "dirty" => assert!(self.report.dirty, "dirty"),
             "clean" => assert!(!self.report.dirty, "clean"),
             "truncated" => assert!(self.table.stats().truncated, "truncated"),

@@ -507,6 +507,23 @@ fn run(limits: Limits, exact: bool, steps: &[Step]) {
     world.settle();
 }
 
+#[test]
+fn keys_that_come_again_are_found_while_the_index_grows() {
+    let mut world = World::new(Limits::default());
+    for key in 0..5_000 {
+        let create = Step::Create { key, events: true };
+        for step in [create.clone(), Step::Destroy { key }, create, Step::Drain] {
+            world.step(&step);
+        }
+    }
+    assert_eq!(world.table.stats().flows, 5_000);
+    for key in 0..5_000 {
+        world.step(&Step::Destroy { key });
+    }
+    world.drain();
+    assert_eq!(world.table.stats().flows, 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 

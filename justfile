@@ -38,3 +38,10 @@ bench-peers sizes="1k,10k,100k,1M":
 # Every number of docs/performance.md, put into it, in some ten minutes on an idle machine
 bench-all *options:
     cargo run --release --quiet --locked --package conntop-tests --bin conntop-bench -- --into docs/performance.md {{options}} all
+
+# The daemon as it is shipped, static and small, with zstd's level 1 only; for routers:
+# just dist --no-default-features --features zstd
+dist *options:
+    CFLAGS="$(for s in DFAST GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do echo -DZSTD_EXCLUDE_${s}_BLOCK_COMPRESSOR; done | xargs)" \
+    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs" \
+    cargo build --profile dist --locked --target x86_64-unknown-linux-gnu --package conntopd {{options}}

@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use conntop_proto::message::Coverage;
 
-/// How much of an error a pass corrects.
+/// How much of an error a pass corrects; the first ones more, as nobody has measured here yet.
 const LEARN: f64 = 0.3;
 /// A pass never counts for more or less than this times what was expected: one that was disturbed
 /// must not spoil the price.
 const STRANGE: f64 = 2.0;
+/// The first one may.
+const STRANGE_AT_FIRST: f64 = 10.0;
+
+/// A price never falls below this part of what it was.
+const LEAST: f64 = 0.1;
 
 /// How far an unused price goes back with each pass of another source.
 const RELAX: f64 = 0.005;
@@ -53,23 +58,28 @@ impl Cost {
     }
 
     /// Takes in what a pass cost. Each price answers for its part of it: small tables teach what
-    /// buckets cost, large ones what flows cost.
-    pub(super) fn learn_pass(&mut self, coverage: Coverage, size: Size, measured: Duration) {
+    /// buckets cost, large ones what flows cost. `known` is how many passes were taken in before.
+    pub(super) fn learn_pass(&mut self, coverage: Coverage, size: Size, measured: Duration, known: u32) {
         let parts = self.parts(coverage, size);
         let expected: f64 = parts.iter().sum();
         if expected < 1.0 {
             return;
         }
-        let off = (measured.as_secs_f64() * 1e9 / expected).clamp(1.0 / STRANGE, STRANGE) - 1.0;
-        for (price, part) in [&mut self.bucket, &mut self.flow, &mut self.passed].into_iter().zip(parts) {
-            *price *= 1.0 + LEARN * off * part / expected;
+        let strange = if known == 0 { STRANGE_AT_FIRST } else { STRANGE };
+        let off = (measured.as_secs_f64() * 1e9 / expected).clamp(1.0 / strange, strange) - 1.0;
+        let learn = LEARN.max(1.0 / (f64::from(known) + 1.0));
+        // The first time the whole machine is slower or faster than another one.
+        let shares = parts.map(|part| if known == 0 { 1.0 } else { part / expected });
+        let all: f64 = shares.iter().zip(parts).map(|(share, part)| share * part / expected).sum();
+        for (price, share) in [&mut self.bucket, &mut self.flow, &mut self.passed].into_iter().zip(shares) {
+            *price *= (1.0 + learn * off * share / all).max(LEAST);
         }
     }
 
     /// Takes in what it cost to ask for so many flows.
-    pub(super) fn learn_flows(&mut self, flows: usize, measured: Duration) {
+    pub(super) fn learn_flows(&mut self, flows: usize, measured: Duration, known: u32) {
         let size = Size { flows: u64::try_from(flows).unwrap_or(u64::MAX), ..Size::default() };
-        self.learn_pass(Coverage::Known, size, measured);
+        self.learn_pass(Coverage::Known, size, measured, known);
     }
 
     /// Drifts back to what was expected at first: a price that nobody pays is not learned, and one bad

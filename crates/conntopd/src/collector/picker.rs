@@ -19,7 +19,7 @@ use conntop_proto::message::Coverage;
 use tokio::time::Instant;
 
 use super::budget::{Account, CpuBudget};
-use super::cost::Size;
+use super::cost::{Cost, Size};
 use super::repair::Repair;
 use super::source::{Offer, Reach};
 
@@ -84,11 +84,21 @@ pub(super) struct Finding {
     pub(super) suspicious: bool,
 }
 
+/// A source.
+#[derive(Debug)]
+struct Choice {
+    /// With the prices as learned so far.
+    offer: Offer,
+    /// Those it began with.
+    start: Cost,
+    /// How often it was measured.
+    measured: u32,
+}
+
 /// Chooses among sources.
 #[derive(Debug)]
 pub(super) struct Picker {
-    /// Each with its prices as learned so far, and those it began with.
-    offers: Vec<(Offer, Offer)>,
+    offers: Vec<Choice>,
     account: Account,
     repair: Repair,
     /// When the last whole pass was done.
@@ -104,7 +114,10 @@ pub(super) struct Picker {
 impl Picker {
     pub(super) fn new(offers: Vec<Offer>, budget: CpuBudget, now: Instant) -> Self {
         Self {
-            offers: offers.into_iter().map(|offer| (offer, offer)).collect(),
+            offers: offers
+                .into_iter()
+                .map(|offer| Choice { offer, start: offer.cost, measured: 0 })
+                .collect(),
             account: Account::new(budget, now),
             repair: Repair::new(),
             whole: None,
@@ -175,8 +188,8 @@ impl Picker {
 
     fn cheapest(&self, coverage: Coverage, size: Size) -> Option<(usize, Duration)> {
         let offers = self.offers.iter().enumerate();
-        let fitting = offers.filter(|(_, (offer, _))| offer.reach == Reach::Pass(coverage));
-        let costs = fitting.map(|(number, (offer, _))| (number, offer.cost.of_pass(coverage, size)));
+        let fitting = offers.filter(|(_, choice)| choice.offer.reach == Reach::Pass(coverage));
+        let costs = fitting.map(|(number, choice)| (number, choice.offer.cost.of_pass(coverage, size)));
         costs.min_by_key(|(_, cost)| *cost)
     }
 
@@ -203,20 +216,21 @@ impl Picker {
 
     /// A pass was left because it was too dear: to its end it would have cost more.
     pub(super) fn broken_off(&mut self, plan: Plan, cost: Duration, size: Size) {
-        if let Some((offer, _)) = self.offers.get_mut(plan.source) {
-            offer.cost.learn_pass(plan.coverage, size, cost * 2);
-        }
+        self.learn(plan, size, cost * 2);
     }
 
     fn learn(&mut self, plan: Plan, size: Size, cost: Duration) {
-        let Some((offer, _)) = self.offers.get_mut(plan.source) else { return };
-        offer.cost.learn_pass(plan.coverage, size, cost);
-        let learned = *offer;
-        for (number, (offer, start)) in self.offers.iter_mut().enumerate() {
-            if number != plan.source && offer.means == learned.means {
-                (offer.cost.bucket, offer.cost.flow) = (learned.cost.bucket, learned.cost.flow);
+        let Some(choice) = self.offers.get_mut(plan.source) else { return };
+        choice.offer.cost.learn_pass(plan.coverage, size, cost, choice.measured);
+        choice.measured = choice.measured.saturating_add(1);
+        let (learned, measured) = (choice.offer, choice.measured);
+        for (number, choice) in self.offers.iter_mut().enumerate() {
+            if number != plan.source && choice.offer.means == learned.means {
+                let cost = &mut choice.offer.cost;
+                (cost.bucket, cost.flow) = (learned.cost.bucket, learned.cost.flow);
+                choice.measured = measured;
             } else if number != plan.source {
-                offer.cost.relax(start.cost);
+                choice.offer.cost.relax(choice.start);
             }
         }
     }
@@ -258,31 +272,32 @@ impl Picker {
 
     /// A source does not do what it should.
     pub(super) fn withdraw(&mut self, source: usize) {
-        if let Some((offer, _)) = self.offers.get_mut(source) {
-            offer.reach = Reach::Nothing;
+        if let Some(choice) = self.offers.get_mut(source) {
+            choice.offer.reach = Reach::Nothing;
         }
     }
 
     /// The source that flows are asked for one by one, and how many it may be asked for per tick:
     /// half of the budget is for what somebody looks at.
     pub(super) fn named(&self, interval: Duration) -> Option<(usize, usize)> {
-        let named = self.offers.iter().enumerate().filter(|(_, (offer, _))| offer.reach == Reach::Named);
-        let (number, (offer, _)) = named.min_by_key(|(_, (offer, _))| offer.cost.of_flows(1000))?;
+        let named = self.offers.iter().enumerate().filter(|(_, choice)| choice.offer.reach == Reach::Named);
+        let (number, choice) = named.min_by_key(|(_, choice)| choice.offer.cost.of_flows(1000))?;
         let half = self.account.budget().cpu(interval) / 2;
-        Some((number, offer.cost.flows_for(half)))
+        Some((number, choice.offer.cost.flows_for(half)))
     }
 
     /// Most missing flows of a pass that are asked for one by one rather than by a whole pass.
     pub(super) fn worth_asking(&self, size: Size) -> usize {
         let whole = self.cheapest(Coverage::Whole, size).map_or(Duration::MAX, |(_, cost)| cost);
-        let named = self.offers.iter().find(|(offer, _)| offer.reach == Reach::Named);
-        named.map_or(0, |(offer, _)| offer.cost.flows_for(whole / 2))
+        let named = self.offers.iter().find(|choice| choice.offer.reach == Reach::Named);
+        named.map_or(0, |choice| choice.offer.cost.flows_for(whole / 2))
     }
 
     /// Flows were asked for.
     pub(super) fn asked(&mut self, source: usize, flows: usize, cost: Duration) {
-        if let Some((offer, _)) = self.offers.get_mut(source) {
-            offer.cost.learn_flows(flows, cost);
+        if let Some(choice) = self.offers.get_mut(source) {
+            choice.offer.cost.learn_flows(flows, cost, choice.measured);
+            choice.measured = choice.measured.saturating_add(1);
         }
     }
 }

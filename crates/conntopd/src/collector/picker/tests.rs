@@ -211,10 +211,10 @@ fn prices_are_learned() {
     // Twice as dear per bucket, three times per flow, learned on a small and a large table.
     let truth = Cost { bucket: 80.0, flow: 7500.0, passed: 0.0 };
     let mut cost = DUMP;
-    for _ in 0..60 {
+    for known in 0..60 {
         for flows in [100, 200_000] {
             let size = size(flows, 0);
-            cost.learn_pass(Coverage::Whole, size, truth.of_pass(Coverage::Whole, size));
+            cost.learn_pass(Coverage::Whole, size, truth.of_pass(Coverage::Whole, size), known);
         }
     }
     for flows in [0, 1000, 10_000, 1_000_000] {
@@ -238,12 +238,24 @@ fn repairs_do_not_wait_but_back_off() {
     assert_eq!(ended, [0, 1, 3, 8, 16, 26, 36, 47, 57]);
 }
 
+/// On a machine that is slower than the one that was measured the choice is the same.
+#[test]
+fn a_slow_machine_is_known_after_one_pass_of_each_kind() {
+    let mut machine = Machine::new("100", size(10_000, 9000), offers());
+    for cost in &mut machine.truth {
+        *cost = Cost { bucket: cost.bucket * 1.8, flow: cost.flow * 1.8, passed: cost.passed * 1.8 };
+    }
+    machine.run(Duration::from_secs(20));
+    assert_eq!(machine.count(Coverage::Whole), 1);
+}
+
 #[test]
 fn a_disturbed_measurement_makes_no_flood() {
     let netlink: Vec<Offer> = offers().into_iter().take(3).collect();
     let mut machine = Machine::new("10", size(10_000, 4000), netlink);
-    machine.truth[0].flow *= 20.0;
     machine.run(Duration::from_secs(3));
+    machine.truth[0].flow *= 20.0;
+    machine.run(Duration::from_secs(2));
     machine.truth = offers().iter().map(|offer| offer.cost).collect();
     machine.run(Duration::from_secs(60));
     assert_eq!(machine.count(Coverage::Assured), 0);

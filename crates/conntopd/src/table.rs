@@ -53,7 +53,7 @@ use self::pass::Running;
 pub use self::pass::{Outcome, PassReport};
 use self::store::Store;
 
-/// Most flows that a table holds unless configured otherwise: about 400 MB.
+/// Most flows that a table holds unless configured otherwise: about 350 MB.
 pub const MAX_FLOWS: usize = 2_000_000;
 /// Most records of ended flows, however slow a client is: at 100,000 ends a second the window to resume
 /// is still 2.6 s.

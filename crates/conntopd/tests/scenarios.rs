@@ -252,7 +252,8 @@ impl Stage {
                     other => panic!("{other:?}"),
                 };
                 let mut found: Vec<_> = found.into_iter().map(port).collect();
-                (wanted.sort_unstable(), found.sort_unstable());
+                wanted.sort_unstable();
+                found.sort_unstable();
                 assert_eq!(found, wanted, "suspects");
             }
             "unknown" => assert_eq!(self.report.unknown.to_string(), words.plain[1], "unknown"),

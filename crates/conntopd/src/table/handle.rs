@@ -54,7 +54,7 @@ impl FlowTable {
     }
 
     /// Handles of those of these flows that live; `ids` are sorted, and so is the result. One look at
-    /// every slot, because nothing else needs an index by id.
+    /// the id of every slot, because nothing else needs an index by id.
     #[must_use]
     pub fn handles(&self, ids: &[FlowId]) -> Vec<Handle> {
         if ids.is_empty() {
@@ -71,8 +71,8 @@ impl FlowTable {
             sieve.get(place(id) / 64).is_some_and(|word| word >> (place(id) % 64) & 1 == 1)
                 && ids.binary_search(&id).is_ok()
         };
-        let live = self.store.live().filter(|(_, slot)| wanted(slot.id()));
-        let mut found: Vec<_> = live.map(|(n, slot)| handle(n, slot)).collect();
+        let found = self.store.ids().filter(|&(_, id)| wanted(id)).map(|(slot, id)| Handle { slot, id });
+        let mut found: Vec<_> = found.filter(|&handle| self.named(handle).is_some()).collect();
         found.sort_unstable_by_key(|handle| handle.id);
         found
     }

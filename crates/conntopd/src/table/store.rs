@@ -8,6 +8,7 @@
 
 use std::hash::BuildHasher;
 
+use conntop_proto::flow::FlowId;
 use foldhash::fast::RandomState;
 
 use super::ended::{End, Ends};
@@ -84,6 +85,11 @@ impl Store {
     pub(super) fn live(&self) -> impl Iterator<Item = (u32, Slot<'_>)> {
         let slots = (0..).zip(self.hot.iter().zip(self.cold.iter()));
         slots.filter(|(_, (hot, _))| hot.has(LIVE)).map(|(n, (hot, cold))| (n, self.view(hot, cold)))
+    }
+
+    /// The ids in all slots, of what lives or lived there.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (u32, FlowId)> {
+        (0..).zip(self.cold.iter().map(|cold| FlowId(cold.id.get())))
     }
 
     fn view<'a>(&'a self, hot: &'a Hot, cold: &'a Cold) -> Slot<'a> {

@@ -93,13 +93,15 @@ fn up() -> Result<()> {
     Ok(())
 }
 
-/// The labs that `up` holds; those of running tests are left alone.
+/// The labs that `up` holds, the newest last; those of running tests are left alone.
 fn held() -> Vec<(String, u32)> {
     let mut labs = netns::owned();
     labs.retain(|(name, pid)| {
         let comm = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("comm"));
         name.ends_with("-router") && comm.is_ok_and(|comm| comm.trim() == "conntop-lab")
     });
+    let made = |name: &str| Path::new("/run/netns").join(name).metadata().and_then(|m| m.modified()).ok();
+    labs.sort_by_cached_key(|(name, _)| made(name));
     labs
 }
 

@@ -8,7 +8,7 @@ use conntop_tests::Daemon;
 use conntop_tests::meter::Usage;
 use conntop_tests::relay::{Line, Relay};
 use conntop_tests::terminal::Terminal;
-use conntop_tests::tools::{command, find};
+use conntop_tests::tools::{command, find, tell};
 
 use crate::field::Field;
 use crate::report::{Form, Report, State, count, count_of, digits, in_mb};
@@ -137,6 +137,7 @@ fn served(field: &Field, size: u32, pace: Pace, mode: Mode, report: &mut Report)
     let [server, client] = over(pace.window, pids)?;
     drop(change);
     let shown = flows(&terminal.screen());
+    log(&daemon)?;
     report.cost(State::Changing, &format!("conntopd and its screen{name}"), size, server);
     let what = format!("daemon{name}, one client, 1,000 flows change/s, {}", count(size.into()));
     report.target(what, wanted(size, mode), server.percent, "%");
@@ -162,6 +163,14 @@ fn served(field: &Field, size: u32, pace: Pace, mode: Mode, report: &mut Report)
         "{shown:?} of {} flows are shown at the end",
         field.flows()
     );
+    Ok(())
+}
+
+/// With `CONNTOP_LOG=debug` one sees which passes were made.
+fn log(daemon: &Daemon) -> Result<()> {
+    if std::env::var_os("CONNTOP_LOG").is_some() {
+        daemon.log()?.iter().for_each(|line| tell(line));
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 //! [`Limits::ended`] ended ones for [`Limits::ghost`]. Local sessions, remote ones and recordings
 //! end in the same mirror.
 
+mod apply;
 mod ended;
 mod flow;
 mod focus;
@@ -22,8 +23,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use conntop_proto::columns::{ColumnsError, Ids};
-use conntop_proto::flow::{BootMillis, FlowId, FlowRow, TrafficRow};
-use conntop_proto::message::{Delta, Pass, Reset, Resume, ServerMessage};
+use conntop_proto::flow::{BootMillis, FlowId};
+use conntop_proto::message::{Pass, Resume, ServerMessage};
 use conntop_proto::tuple::Tuple;
 
 use self::ended::Ended;
@@ -32,7 +33,7 @@ pub use self::flow::Flow;
 use self::focus::Focus;
 pub use self::ledger::{Class, Ledger};
 use self::orphans::Orphans;
-use self::rate::{History, Passes, Sums};
+use self::rate::{Passes, Sums};
 pub use self::rate::{Rates, Window};
 use self::slab::Slab;
 pub use self::slab::Slot;
@@ -96,7 +97,9 @@ pub struct Mirror {
     limits: Limits,
     flows: Slab,
     ended: Ended,
-    active: Vec<Slot>,
+    /// Flows with a history, and how many of them have been asked since the latest pass.
+    active: Vec<(Slot, FlowId)>,
+    rested: usize,
     passes: Passes,
     focus: Focus,
     sums: Sums,
@@ -127,6 +130,7 @@ impl Mirror {
             flows: Slab::default(),
             ended: Ended::default(),
             active: Vec::new(),
+            rested: 0,
             passes: Passes::default(),
             focus: Focus::default(),
             sums: Sums::default(),
@@ -321,194 +325,5 @@ impl Mirror {
         }
         // Flows that come later are asked as they come.
         self.classified = if to < self.flows.slots() { to } else { usize::MAX };
-    }
-
-    fn reset(&mut self, reset: &Reset) {
-        self.stamp = self.stamp.wrapping_add(1);
-        self.resume = None;
-        self.truncated = false;
-        if self.position.epoch.replace(reset.epoch) != Some(reset.epoch) {
-            self.flows.forget_ids();
-            self.orphans = Orphans::of(&self.flows);
-            // The clock may be another machine's.
-            self.passes.clear();
-            self.focus.clear();
-            self.ended.clear();
-        }
-        self.position.synced = false;
-        self.position.in_step = false;
-    }
-
-    fn synced(&mut self) {
-        let stamp = self.stamp;
-        let gone: Vec<Slot> =
-            self.flows.iter().filter(|(_, flow)| flow.stamp != stamp).map(|(slot, _)| slot).collect();
-        for slot in gone {
-            self.flows.remove(slot);
-        }
-        self.orphans = Orphans::default();
-        self.position.synced = true;
-        self.note_resume();
-    }
-
-    fn delta(&mut self, delta: &Delta) -> Result<(), MirrorError> {
-        let rows = delta.rows().map_err(|source| MirrorError::Columns { cursor: delta.cursor, source })?;
-        for row in rows.ended {
-            self.end(row);
-        }
-        for row in rows.new {
-            self.upsert(row);
-        }
-        for (id, row) in rows.state {
-            if let Some(flow) = self.flows.find(id).and_then(|slot| self.flows.at_mut(slot)) {
-                flow.set_state(row);
-            }
-        }
-        for (id, row) in rows.traffic {
-            if let Some(slot) = self.flows.find(id) {
-                self.traffic(slot, &row);
-            }
-        }
-        for (id, row) in rows.meta {
-            if let Some(flow) = self.flows.find(id).and_then(|slot| self.flows.at_mut(slot)) {
-                flow.set_meta(row);
-            }
-        }
-        self.position.cursor = delta.cursor;
-        self.position.in_step = delta.in_step;
-        self.position.at = delta.at;
-        let pass = delta.header().pass;
-        self.position.pass = pass;
-        self.note_resume();
-        if delta.in_step && self.passes.note(&pass, delta.at, self.sums) {
-            self.rest();
-            self.focus.vouch(&self.flows, &self.passes);
-        }
-        self.ended.expire(delta.at, &self.limits);
-        Ok(())
-    }
-
-    fn note_resume(&mut self) {
-        let Position { epoch, cursor, in_step, synced, .. } = self.position;
-        if synced && in_step {
-            self.resume = epoch.map(|epoch| Resume { epoch, cursor });
-        }
-    }
-
-    fn upsert(&mut self, row: FlowRow) {
-        let id = row.identity.id;
-        if let Some(slot) = self.flows.find(id) {
-            self.traffic(slot, &row.traffic);
-            let mut flow = self.make(row);
-            let Some(old) = self.flows.at_mut(slot) else { return };
-            flow.history = old.history.take();
-            flow.set_sampled(old.sampled());
-            if old.is_watched() {
-                flow.watch();
-            }
-            *old = flow;
-            return;
-        }
-        let flow = self.make(row);
-        if let Some(slot) = self.orphans.take(&self.flows, &flow) {
-            self.flows.succeed(slot, flow);
-            return;
-        }
-        if self.flows.len() >= self.limits.flows {
-            self.truncated = true;
-            return;
-        }
-        self.begin(&flow);
-        let _slot = self.flows.insert(flow);
-    }
-
-    fn traffic(&mut self, slot: Slot, row: &TrafficRow) {
-        let Some(flow) = self.flows.at_mut(slot) else { return };
-        let before = flow.traffic();
-        if (before.orig, before.reply) == (row.orig, row.reply) {
-            // It was read again and has not moved: its latest sample stays what it is.
-            flow.set_traffic(&TrafficRow { sampled: before.sampled, ..*row });
-            if flow.is_watched() {
-                self.focus.note(flow, row.sampled);
-            }
-            return;
-        }
-        let mut history = flow.history.take().unwrap_or_else(|| {
-            self.active.push(slot);
-            Box::new(History::begin(flow))
-        });
-        flow.set_traffic(row);
-        history.push(flow, &self.passes);
-        flow.history = Some(history);
-        if let Some(flow) = self.flows.at(slot) {
-            if flow.is_watched() {
-                self.focus.note(flow, row.sampled);
-            }
-            let (orig, reply) = growth(&before, row, flow.born());
-            self.sums.add(flow, orig, reply);
-        }
-    }
-
-    fn end(&mut self, row: conntop_proto::delta::EndedRow) {
-        let known = self.flows.find(row.id);
-        if let Some(slot) = known.filter(|_| row.traffic.orig.is_some()) {
-            self.traffic(slot, &row.traffic);
-        }
-        let flow = match (known.and_then(|slot| self.flows.remove(slot)), row.short) {
-            (Some(flow), _) => flow,
-            (None, Some(short)) => {
-                if self.ended.knows(row.id) {
-                    return;
-                }
-                let flow = self.make(*short);
-                self.begin(&flow);
-                flow
-            }
-            (None, None) => return,
-        };
-        self.sums.all.ended += 1;
-        self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
-    }
-
-    fn make(&self, row: FlowRow) -> Flow {
-        let mut flow = Flow::from_row(row);
-        flow.stamp = self.stamp;
-        flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
-        flow
-    }
-
-    /// Counts a flow that comes for the first time, if it began before our eyes.
-    fn begin(&mut self, flow: &Flow) {
-        if flow.born() {
-            self.sums.all.begun += 1;
-            let (orig, reply) = growth(&TrafficRow::default(), &flow.traffic(), true);
-            self.sums.add(flow, orig, reply);
-        }
-    }
-
-    /// Flows that are idle in every window keep no samples.
-    fn rest(&mut self) {
-        let horizon = self.passes.horizon();
-        let flows = &mut self.flows;
-        self.active.sort_unstable();
-        self.active.dedup();
-        self.active.retain(|&slot| {
-            let Some(flow) = flows.at_mut(slot) else { return false };
-            if flow.history.is_some() && flow.sampled() < horizon {
-                flow.history = None;
-            }
-            flow.history.is_some()
-        });
-    }
-}
-
-/// Bytes that came between two readings; nothing when the first reading of a flow that was found in
-/// the table says only what it carried before.
-fn growth(before: &TrafficRow, after: &TrafficRow, born: bool) -> (u64, u64) {
-    let Some((orig, reply)) = after.orig.zip(after.reply) else { return (0, 0) };
-    match before.orig.zip(before.reply) {
-        Some((o, r)) => (orig.bytes.saturating_sub(o.bytes), reply.bytes.saturating_sub(r.bytes)),
-        None if born => (orig.bytes, reply.bytes),
-        None => (0, 0),
     }
 }

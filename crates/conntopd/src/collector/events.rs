@@ -48,6 +48,7 @@ impl Events {
             if command == Listen::Start && !self.listen() {
                 return;
             }
+            self.pool.trim();
         }
     }
 

@@ -265,6 +265,7 @@ impl Hub {
             (false, true) if self.table.head() > 0 && now >= self.asleep_since + LINGER => {
                 let epoch = self.table.epoch() + 1;
                 self.table.clear(epoch);
+                self.ask(Ask::Rest);
                 self.wires.hello.send_modify(|hello| hello.epoch = epoch);
             }
             _ => {}

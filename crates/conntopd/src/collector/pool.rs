@@ -49,4 +49,10 @@ impl Pool {
     pub(super) fn put_back(&mut self, buffer: Vec<u8>) {
         self.spare = Some(buffer);
     }
+
+    /// Gives the memory of all buffers back that are not under way.
+    pub(super) fn trim(&mut self) {
+        let spare = self.spare.take().into_iter();
+        self.left += spare.chain(self.empty.try_iter()).count();
+    }
 }

@@ -133,6 +133,8 @@ pub(super) enum Ask {
     More { slice: Duration },
     /// Leave the pass.
     Abandon,
+    /// Nothing will be asked for a while.
+    Rest,
     /// Ask this source for single flows.
     Flows { source: usize, flows: Vec<FlowRef> },
     /// Read the table's numbers.

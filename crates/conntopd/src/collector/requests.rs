@@ -51,6 +51,10 @@ impl Requests {
                     }
                     Ok(())
                 }
+                Ask::Rest => {
+                    self.pool.trim();
+                    Ok(())
+                }
                 Ask::Flows { source, flows } => self.flows(source, flows),
                 Ask::Numbers => {
                     let numbers = self.numbers();

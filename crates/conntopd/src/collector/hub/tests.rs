@@ -30,6 +30,7 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Begin { .. } => "what",
         Ask::More { .. } => "more",
         Ask::Abandon => "abandon",
+        Ask::Rest => "rest",
         Ask::Flows { .. } => "flows",
         Ask::Numbers => "numbers",
         Ask::Host => "host",
@@ -96,7 +97,7 @@ fn a_pass_is_left_at_once_when_the_last_client_goes() {
     assert_eq!(words(&bench.at_once()), ["abandon"]);
     assert_eq!(words(&bench.after(TICK)), [] as [&str; 0]);
     assert!(bench.hub.deadline(bench.now).is_some(), "until the table is dropped");
-    bench.after(super::LINGER);
+    assert_eq!(words(&bench.after(super::LINGER)), ["rest"]);
     assert_eq!((bench.hub.deadline(bench.now), bench.flows()), (None, 0));
 
     // While a slice is read, it is left when that is done; what came is thrown away.

@@ -27,9 +27,9 @@ deny:
 lab *arguments:
     cargo run --quiet --locked --package conntop-tests --bin conntop-lab -- {{arguments}}
 
-# All micro-benchmarks of the crates (divan), or those that a filter names: just bench encode
-bench *filter:
-    cargo bench --workspace --locked --bench '*' -- {{filter}}
+# The micro-benchmarks of the crates (divan): all, or one of parse, table, codec, mirror, view, draw
+bench name="*" *filter:
+    cargo bench --workspace --locked --bench '{{name}}' -- {{filter}}
 
 # conntopd and conntop beside conntrack, iptstate and flowtop on one table: just bench-peers 1k,10k
 bench-peers sizes="1k,10k,100k,1M":

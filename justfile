@@ -43,5 +43,5 @@ bench-all *options:
 # just dist --no-default-features --features zstd
 dist *options:
     CFLAGS="$(for s in DFAST GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do echo -DZSTD_EXCLUDE_${s}_BLOCK_COMPRESSOR; done | xargs)" \
-    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,--icf=all -C link-arg=-Wl,-z,pack-relative-relocs" \
+    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
     cargo build --profile dist --locked --target x86_64-unknown-linux-gnu --package conntopd {{options}}

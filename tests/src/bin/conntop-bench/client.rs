@@ -18,7 +18,7 @@ const FULL: usize = SIZE.0 as usize - 6;
 /// Presses of a key in the measurement of input.
 const PRESSES: u32 = 20;
 /// The longest that a fast flow may take to the top of a million.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(80);
 
 const FIRST: Form = Form {
     key: "first",

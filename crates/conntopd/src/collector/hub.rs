@@ -100,7 +100,7 @@ impl Hub {
             wires,
             table: FlowTable::new(setup.epoch, setup.limits),
             desk: Desk::new(setup.interval, found.host),
-            picker: Picker::new(found.offers, setup.budget, now),
+            picker: Picker::new(found.offers, setup.budget, setup.interval, now),
             passes: Passes::default(),
             rounds: Rounds::default(),
             focus: Focus::default(),

@@ -10,7 +10,8 @@
 //!    known ones if that is cheaper than a whole pass, else a whole pass.
 //!
 //! A pass that costs more than [`BURST`] is read in slices with rests between them, so that the
-//! share of a core stays near the budget at any time; it begins as soon as it is paid for, the
+//! share of a core stays near the budget at any time; it begins as soon as it is paid for (but not
+//! twice within an interval), the
 //! others at ticks.
 
 use std::time::Duration;
@@ -101,6 +102,10 @@ pub(super) struct Picker {
     offers: Vec<Choice>,
     account: Account,
     repair: Repair,
+    /// No more often than this.
+    interval: Duration,
+    /// A long pass may begin from here on.
+    again: Instant,
     /// When the last whole pass was done.
     whole: Option<Instant>,
     /// The table lacks flows, or has some too many.
@@ -112,7 +117,7 @@ pub(super) struct Picker {
 }
 
 impl Picker {
-    pub(super) fn new(offers: Vec<Offer>, budget: CpuBudget, now: Instant) -> Self {
+    pub(super) fn new(offers: Vec<Offer>, budget: CpuBudget, interval: Duration, now: Instant) -> Self {
         Self {
             offers: offers
                 .into_iter()
@@ -120,6 +125,8 @@ impl Picker {
                 .collect(),
             account: Account::new(budget, now),
             repair: Repair::new(),
+            interval,
+            again: now,
             whole: None,
             amiss: false,
             mended: false,
@@ -140,7 +147,7 @@ impl Picker {
 
     /// When there may be something to do, other than at a tick.
     pub(super) fn next_at(&self, now: Instant, size: Size) -> Option<Instant> {
-        let paid = self.account.ready_at().max(now);
+        let paid = self.account.ready_at().max(self.again).max(now);
         let long = self.choose(paid, size).is_some_and(|(_, _, cost)| cost > BURST);
         let paid = long.then_some(paid);
         self.repair.at().into_iter().chain(paid).min()
@@ -151,6 +158,7 @@ impl Picker {
         if self.repair.take(now) {
             let (source, _) = self.cheapest(Coverage::Whole, size)?;
             self.account.open(now);
+            self.again = now + self.interval;
             return Some(Plan { source, coverage: Coverage::Whole, pace: Pace::AtOnce });
         }
         if now < self.account.ready_at() {
@@ -158,10 +166,11 @@ impl Picker {
         }
         let (source, coverage, cost) = self.choose(now, size)?;
         let slice = if cost > BURST { SLICE } else { BURST };
-        if slice == BURST && !tick {
+        if !tick && (slice == BURST || now < self.again) {
             return None;
         }
         self.account.open(now);
+        self.again = now + self.interval;
         Some(Plan { source, coverage, pace: Pace::Slices(slice) })
     }
 

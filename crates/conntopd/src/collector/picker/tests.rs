@@ -61,7 +61,7 @@ impl Machine {
         let now = Instant::now();
         let budget = budget.parse().unwrap();
         let truth = offers.iter().map(|offer| offer.cost).collect();
-        let mut picker = Picker::new(offers, budget, now);
+        let mut picker = Picker::new(offers, budget, TICK, now);
         picker.wake(now);
         Self {
             picker,
@@ -180,6 +180,7 @@ fn the_cheapest_way_is_taken() {
     check("a flood of 1M", "10", size(1_000_000, 10_000), offers(), [2, 0, 40]);
     check("a flood that fits", "10", size(10_000, 100), netlink(), [121, 0, 0]);
     let only_dump = vec![offers()[0]];
+    check("30k: no more often than each second", "10", size(30_000, 27_000), netlink(), [121, 0, 0]);
     check("nothing but dumps", "10", size(1000, 900), only_dump, [121, 0, 0]);
 }
 

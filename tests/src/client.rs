@@ -9,7 +9,7 @@ use conntop::mirror::Limits;
 use conntop::source::{RemoteConfig, Request, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{Codec, ServerMessage, Subscribe};
+use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Subscribe};
 use tokio::runtime::Runtime;
 
 use crate::judge::{Seen, uptime_ms};
@@ -195,12 +195,24 @@ impl Client {
         }
     }
 
-    /// Waits until a whole pass has begun and ended after now, and no loss is left to be repaired:
-    /// what the mirror has then is not older than now.
+    /// Waits until a pass has begun and ended after now, and no loss is left to be repaired: what the
+    /// mirror has of flows that the pass covers is not older than now.
     ///
     /// # Errors
     /// As [`Client::until`].
     pub fn settle(&mut self, time: Duration) -> Result<()> {
+        self.settle_after(time, |_| true)
+    }
+
+    /// The same after a pass over the whole table, which tells all that there is to know.
+    ///
+    /// # Errors
+    /// As [`Client::until`].
+    pub fn settle_whole(&mut self, time: Duration) -> Result<()> {
+        self.settle_after(time, |pass| pass.coverage == Coverage::Whole)
+    }
+
+    fn settle_after(&mut self, time: Duration, counts: impl Fn(&Pass) -> bool) -> Result<()> {
         self.until("the first pass", time, |engine| {
             let position = engine.mirror().position();
             position.synced && position.pass.finished.is_some()
@@ -210,7 +222,7 @@ impl Client {
         self.until("a pass begun after now, and no loss", time, |engine| {
             let position = engine.mirror().position();
             let pass = position.pass;
-            if begun.is_none() && pass.started.0 > now {
+            if begun.is_none() && pass.started.0 > now && counts(&pass) {
                 begun = Some(pass.number);
             }
             let over = begun.is_some_and(|number| pass.number > number || pass.finished.is_some());

@@ -41,9 +41,9 @@ impl Stage {
     ///
     /// # Errors
     /// As [`Stage::set`].
-    pub fn begin_anew(&mut self) -> Result<()> {
+    pub fn begin_anew(&mut self, arguments: &[&str]) -> Result<()> {
         self.daemon.terminate()?;
-        (self.daemon, self.client) = begin(&self.lab, &[])?;
+        (self.daemon, self.client) = begin(&self.lab, arguments)?;
         Ok(())
     }
 
@@ -57,13 +57,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits for the client to be up to date, and holds it and `conntop list` against the oracle.
+    /// Waits for the client to be up to date (for the next pass over the whole table, which is up to
+    /// 30 seconds away where /proc is read meanwhile), and holds it and `conntop list` against the oracle.
     ///
     /// # Errors
     /// What differs.
     pub fn check(&mut self, when: &str) -> Result<Verdict> {
         let before = Reading::take(&self.lab.router)?;
-        self.client.settle(PATIENCE)?;
+        self.client.settle_whole(PATIENCE)?;
         let mirrored = self.client.flows();
         let listed = self.daemon.list()?;
         let after = Reading::take(&self.lab.router)?;

@@ -20,6 +20,8 @@ use conntop_tests::stage::{PATIENCE, whole_or};
 use conntop_tests::traffic::Sprayer;
 use conntop_tests::{Stage, lab_or_skip};
 
+/// Passes over the whole table in each tick; `sources` has the other ways to read.
+const DUMPS: &[&str] = &["--no-proc"];
 const STABLE: u32 = 10_000;
 /// Flows of a storm never clash with those of the plan that stays.
 const STORM: u64 = 100;
@@ -27,7 +29,7 @@ const STORM: u64 = 100;
 #[test]
 fn every_field_of_ten_thousand_mixed_flows() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     stage.inject(&Plan::new(1), STABLE).unwrap();
     let verdict = stage.check("at rest").unwrap();
     assert_eq!(verdict.compared, STABLE as usize);
@@ -54,7 +56,7 @@ fn every_field_of_ten_thousand_mixed_flows() {
 #[test]
 fn after_churn() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     stage.inject(&Plan::new(1), STABLE).unwrap();
     stage.check("before the storm").unwrap();
     let options = ChurnOptions { plan: Plan::new(STORM), alive: 5000, rate: 5000 };
@@ -69,7 +71,7 @@ fn after_churn() {
 #[test]
 fn after_a_flush() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     for round in 0..3 {
         stage.inject(&Plan::new(round), STABLE).unwrap();
         stage.check("before the flush").unwrap();
@@ -83,13 +85,13 @@ fn after_a_flush() {
 #[test]
 fn after_a_flush_in_the_middle_of_a_dump() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     let plan = Plan::new(1);
     let rounds = whole_or(100, 10);
     let mut hit = 0;
     for point in 0..rounds {
         stage.inject(&plan, 30_000).unwrap();
-        stage.begin_anew().unwrap();
+        stage.begin_anew(DUMPS).unwrap();
         // Multiples of the golden ratio spread the points over the dump and a little more.
         stage.client.drive(Duration::from_millis(point * 618 % 200)).unwrap();
         stage.lab.flush().unwrap();
@@ -111,7 +113,7 @@ fn after_fifty_thousand_deletes_during_a_dump() {
     let lab = lab_or_skip!();
     let plan = Plan::new(1);
     Injector::new(&lab.router).unwrap().create(&plan, 0..100_000).unwrap();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     stage.client.until("the first rows", PATIENCE, |engine| !engine.mirror().is_empty()).unwrap();
     let pass = stage.client.engine().mirror().position().pass;
     let deleted = stage.injector.delete(&plan, 25_000..75_000).unwrap();
@@ -125,7 +127,7 @@ fn after_fifty_thousand_deletes_during_a_dump() {
 #[test]
 fn after_a_burst_into_a_small_event_buffer() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &["--event-buffer", "212992"]).unwrap();
+    let mut stage = Stage::set(lab, &["--no-proc", "--event-buffer", "212992"]).unwrap();
     stage.client.settle(PATIENCE).unwrap();
     stage.inject(&Plan::new(1), 5000).unwrap();
     stage
@@ -146,7 +148,7 @@ fn after_a_burst_into_a_small_event_buffer() {
 #[test]
 fn after_a_storm_above_the_buffer() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &["--event-buffer", "212992"]).unwrap();
+    let mut stage = Stage::set(lab, &["--no-proc", "--event-buffer", "212992"]).unwrap();
     stage.inject(&Plan::new(1), STABLE).unwrap();
     let options = ChurnOptions { plan: Plan::new(STORM), alive: 2000, rate: 0 };
     let churn = Churn::start(&stage.lab.router, options).unwrap();
@@ -162,7 +164,7 @@ fn after_a_storm_above_the_buffer() {
 #[test]
 fn after_flows_came_back() {
     let lab = lab_or_skip!();
-    let mut stage = Stage::set(lab, &[]).unwrap();
+    let mut stage = Stage::set(lab, DUMPS).unwrap();
     let plan = Plan::new(1);
     let mut other = Injector::new(&stage.lab.router).unwrap();
     for round in 0..whole_or(20, 4) {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use conntop_proto::flow::BootMillis;
 use conntop_proto::message::Coverage;
 use conntop_tests::meter;
 use conntop_tests::tools::command;
+use conntopd::collector::clock;
 use conntopd::table::{FlowTable, Limits, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{CtMessage, DumpFilter};
 use nfnetlink::{Read, RequestSocket, messages};
@@ -37,16 +37,16 @@ pub(crate) fn measure(field: &Field, flows: u32, report: &mut Report) -> Result<
     let mut measured: [Vec<Duration>; 4] = Default::default();
     let mut kept = None;
     let mut peak = 0;
-    for round in 0..times {
+    for _ in 0..times {
         stop::check()?;
         let (raw, read) = field.router().run(raw)?;
-        let (first, table) = field.router().run(|| pass(FlowTable::new(1, Limits::default()), 1))?;
+        let (first, table) = field.router().run(|| pass(FlowTable::new(1, Limits::default())))?;
         // The second pass over a table settles the order; those after it are the steady state.
         let table = match kept.take() {
             Some(table) => table,
-            None => field.router().run(|| pass(table, 2))?.1,
+            None => field.router().run(|| pass(table))?.1,
         };
-        let (again, table) = field.router().run(|| pass(table, round + 3))?;
+        let (again, table) = field.router().run(|| pass(table))?;
         let mut list = command("conntrack");
         list.arg("-L").stdin(std::process::Stdio::null());
         list.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
@@ -107,15 +107,17 @@ fn raw() -> Result<(Duration, usize)> {
 }
 
 /// A pass into the table, on one thread: what the daemon does without its channels.
-fn pass(mut table: FlowTable, number: u64) -> Result<(Duration, FlowTable)> {
+fn pass(mut table: FlowTable) -> Result<(Duration, FlowTable)> {
     let mut socket = RequestSocket::open()?;
     let mut buffer = vec![0; RequestSocket::CHUNK];
-    let at = BootMillis(number * 1_000_000);
-    let span = ReadSpan { from: at, to: at };
     let before = thread_cpu();
-    table.begin_pass(at, Coverage::Whole);
+    table.begin_pass(clock::now(), Coverage::Whole);
+    let mut from = clock::now();
     let mut dump = socket.dump(&DumpFilter::default())?;
     while let Some(chunk) = dump.next_chunk(&mut buffer)? {
+        // What a call returns was put together by the kernel in the call before it, or in this one.
+        let span = ReadSpan { from, to: clock::now() };
+        from = span.to;
         let mut all = messages(chunk);
         let mut flow = CtMessage::default();
         while let Some(read) = all.next_into(&mut flow) {
@@ -124,7 +126,7 @@ fn pass(mut table: FlowTable, number: u64) -> Result<(Duration, FlowTable)> {
             }
         }
     }
-    table.end_pass(at, Outcome::Complete);
+    table.end_pass(clock::now(), Outcome::Complete);
     Ok((thread_cpu().saturating_sub(before), table))
 }
 

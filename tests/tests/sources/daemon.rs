@@ -141,7 +141,7 @@ fn a_small_table_is_read_from_proc() {
     let mut seen = Seen::default();
     stage.inject(&Plan::new(1), 1000).unwrap();
     until_passes(&mut stage, &mut seen, Coverage::Known, 3);
-    assert_eq!(stage.check("at rest").unwrap().compared, 1000);
+    assert_eq!(check(&mut stage, "at rest").compared, 1000);
 
     let echo = Echo::start(&stage.lab.wan, SocketAddr::new(WAN_HOST.v4.into(), 0)).unwrap();
     let held = connect(&stage.lab.lan, echo.address()).unwrap();
@@ -175,7 +175,7 @@ fn a_small_table_is_dumped_where_proc_is_forbidden() {
     stage.inject(&Plan::new(1), 1000).unwrap();
     until_passes(&mut stage, &mut seen, Coverage::Whole, 5);
     assert_eq!(seen.0.values().find(|pass| pass.coverage == Coverage::Known), None);
-    assert_eq!(stage.check("at rest").unwrap().compared, 1000);
+    assert_eq!(check(&mut stage, "at rest").compared, 1000);
 }
 
 /// Mostly flows that nobody answered, and a budget in which whole passes are rare: an assured flow

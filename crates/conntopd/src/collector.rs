@@ -1,13 +1,13 @@
 //! The collector: reads the kernel into a [`FlowTable`](crate::table::FlowTable) and serves what
 //! changes in it to subscribers.
 //!
-//! Three threads: `ct-events` drains events by timer, `ct-requests` reads sources ([`source`]), asks
+//! Three threads: `ct-events` drains events by timer, `ct-requests` reads sources (`source`), asks
 //! for statistics and addresses; both live in the namespace that is watched. `ct-table` owns the
 //! table, commands the other two and answers subscribers. They forward raw buffers; everything is
 //! bounded, and whoever is too fast waits.
 //!
-//! What is read next, and how fast, decides the [`picker`] within a budget of CPU time. It knows
-//! sources only by what they promise to cover and by what they [cost](cost).
+//! What is read next, and how fast, decides the `picker` within a budget of CPU time. It knows
+//! sources only by what they promise to cover and by what they cost.
 //!
 //! Without subscribers nothing is read and nothing is listened to; a minute after the last one the
 //! table is dropped and a new epoch begins.

@@ -2,7 +2,7 @@
 //! [`DATA_INTERVAL`], and more seldom when making the screen takes long; an idle program waits.
 //!
 //! Nothing keeps a key waiting: bringing the rows up to date and taking in messages are done for
-//! [`SLICE`] at a time. Either is finished before the other goes on, so rows are made of one state.
+//! `SLICE` at a time. Either is finished before the other goes on, so rows are made of one state.
 
 mod focus;
 mod inbox;

@@ -82,6 +82,16 @@ pub struct Common {
         help_heading = "From where"
     )]
     pub cpu_budget: Option<CpuBudget>,
+    /// Most flows to hold; the rest of a larger table is not shown, and the header says so
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = crate::mirror::Limits::default().flows,
+        value_parser = flows,
+        global = true,
+        help_heading = "From where"
+    )]
+    pub max_flows: usize,
     /// Hold every message against the protocol's JSON Schema, not only the control messages
     #[arg(long, global = true, help_heading = "From where")]
     pub validate: bool,
@@ -188,6 +198,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => Err(format!("`{text}` is out of range: more than nothing, at most a year")),
     }
 }
+
+/// Reads the most flows to hold.
+fn flows(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MOST_FLOWS) => Ok(number),
+        _ => Err(format!("`{text}` is no number from 1 to {MOST_FLOWS}")),
+    }
+}
+
+/// Largest `--max-flows`, as many as a collector holds.
+const MOST_FLOWS: usize = 2_000_000;
 
 /// Longest time that an option takes.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -94,6 +94,20 @@ fn list_sorts_limits_and_samples() {
 }
 
 #[test]
+fn a_table_beyond_max_flows_is_cut_and_says_so() {
+    let (beginning, count) = beginning();
+    let output = against(&beginning, &["list", "-o", "ndjson", "--max-flows", "10"]);
+    assert_eq!(ok(&output).lines().count(), 10);
+    assert!(text(&output.stderr).contains("larger --max-flows"), "{}", text(&output.stderr));
+    let output = against(&beginning, &["list", "-o", "ndjson", "--max-flows", &count.to_string()]);
+    assert_eq!(ok(&output).lines().count(), count);
+    assert!(!text(&output.stderr).contains("--max-flows"), "{}", text(&output.stderr));
+    for wrong in ["0", "-1", "many", "2000001"] {
+        assert!(!conntop(&["--max-flows", wrong]).status.success(), "{wrong}");
+    }
+}
+
+#[test]
 fn list_filters() {
     let count = |filter: &str| {
         let printed = ok(&against(OFFICE, &["list", "-o", "ndjson", "--filter", filter]));

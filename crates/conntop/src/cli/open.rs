@@ -9,6 +9,7 @@ use nfnetlink::netns::Netns;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
+use crate::mirror::Limits;
 use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::say;
 use crate::source::{LocalConfig, RemoteConfig, Source, SourceEvent, local_collector, remote};
@@ -42,7 +43,7 @@ pub(crate) fn open(common: &Common) -> Result<Session, Failure> {
                 codec: Codec::Zstd,
                 validate: if common.validate { Validate::All } else { Validate::Control },
             });
-            let engine = Engine::default();
+            let engine = engine(common);
             Ok(Session { source, engine, active: None, leftovers: None, local: false, label })
         }
         _ => Err(Failure::new(
@@ -70,7 +71,11 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let source = local_collector(config)?;
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
-    Ok(Session { source, engine: Engine::default(), active, leftovers, local: true, label })
+    Ok(Session { source, engine: engine(common), active, leftovers, local: true, label })
+}
+
+fn engine(common: &Common) -> Engine {
+    Engine::new(Limits { flows: common.max_flows, ..Limits::default() })
 }
 
 fn name(common: &Common) -> String {

@@ -90,9 +90,12 @@ pub(super) fn notices(engine: &Engine) -> Vec<Notice> {
         let text = format!("{events} events were lost; the table is being repaired");
         tell(NoticeKind::Lost, text, "a larger --event-buffer loses fewer");
     }
-    let short = engine.table().is_some_and(|table| table.truncated);
-    if engine.mirror().truncated() || short {
-        tell(NoticeKind::Truncated, "truncated: there are more flows than are held".to_owned(), "");
+    if engine.table().is_some_and(|table| table.truncated) {
+        let text = "truncated: there are more flows than the collector holds";
+        tell(NoticeKind::Truncated, text.to_owned(), "");
+    } else if engine.mirror().truncated() {
+        let text = "truncated: there are more flows than are held here";
+        tell(NoticeKind::Truncated, text.to_owned(), "start conntop with a larger --max-flows");
     }
     notices
 }

@@ -43,6 +43,8 @@ pub enum Command {
 /// How the daemon is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Whom to serve.
+    pub serve: Serve,
     /// TCP addresses to listen on.
     pub listen: Vec<Listen>,
     /// Path of a unix socket to listen on.
@@ -63,6 +65,15 @@ pub struct Settings {
     pub name: Option<String>,
     /// Connections at once.
     pub max_clients: usize,
+}
+
+/// Whom to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serve {
+    /// Everybody who connects to what is listened on.
+    Connections,
+    /// Whoever is at the other end of stdin and stdout; nothing is listened on.
+    Stdio,
 }
 
 /// One TCP address to listen on.
@@ -144,6 +155,7 @@ enum Id {
     Listen,
     ListenAny,
     Unix,
+    Stdio,
     Port,
     Interval,
     EventBuffer,
@@ -171,6 +183,8 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Listen on all addresses: refused until TLS exists";
     Unix "unix" None, "PATH",
         "Listen on a unix socket (mode 0660, group conntop if there is one). Without --listen or --port, on nothing else";
+    Stdio "stdio" None, "",
+        "Serve one client on stdin and stdout and end with it; listen on nothing. For ssh: conntop ssh://USER@THIS-MACHINE";
     Port "port" Some('p'), "PORT",
         "TCP port of 127.0.0.1 and [::1], and of --listen addresses without one (default 55555)";
     Interval "interval" Some('i'), "TIME",
@@ -230,6 +244,7 @@ where
             id => given.take(id, option.long, &value)?,
         }
     }
+    given.check()?;
     Ok(Command::Run(Box::new(given.settle())))
 }
 
@@ -238,6 +253,7 @@ where
 struct Given {
     listen: Vec<(IpAddr, Option<u16>)>,
     unix: Option<PathBuf>,
+    stdio: bool,
     port: Option<u16>,
     interval: Option<Duration>,
     event_buffer: Option<u64>,
@@ -274,6 +290,7 @@ impl Given {
                 }
                 self.unix = Some(PathBuf::from(value));
             }
+            Id::Stdio => self.stdio = true,
             Id::Port => {
                 let port = text.and_then(|t| t.parse().ok());
                 self.port = Some(port.ok_or_else(|| bad("expected a number from 0 to 65535"))?);
@@ -318,9 +335,20 @@ impl Given {
         Ok(())
     }
 
+    /// What does not go together.
+    fn check(&self) -> Result<(), UsageError> {
+        let listens = !self.listen.is_empty() || self.unix.is_some() || self.port.is_some();
+        if self.stdio && listens {
+            let text = "--stdio listens on nothing: leave out --listen, --listen-any, --unix and --port";
+            return Err(UsageError::Syntax(text.to_owned()));
+        }
+        Ok(())
+    }
+
     fn settle(self) -> Settings {
         let port = self.port.unwrap_or(DEFAULT_PORT);
-        let loopback_by_default = self.listen.is_empty() && (self.unix.is_none() || self.port.is_some());
+        let loopback_by_default =
+            !self.stdio && self.listen.is_empty() && (self.unix.is_none() || self.port.is_some());
         let listen = if loopback_by_default {
             vec![
                 Listen { address: (Ipv4Addr::LOCALHOST, port).into(), need: Need::Required },
@@ -334,6 +362,7 @@ impl Given {
             self.listen.into_iter().map(required).collect()
         };
         Settings {
+            serve: if self.stdio { Serve::Stdio } else { Serve::Connections },
             listen,
             unix: self.unix,
             interval: self.interval.unwrap_or(DEFAULT_INTERVAL),
@@ -418,10 +447,11 @@ pub fn help(program: &str) -> String {
     text.push_str(
         "\nWithout options it listens on 127.0.0.1:55555 and [::1]:55555 and needs CAP_NET_ADMIN.\n\
          Every user of this machine can then read the table; a unix socket limits that to root and\n\
-         the group conntop. From elsewhere: ssh -L 55555:127.0.0.1:55555 USER@THIS-MACHINE\n\n\
-         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP is ignored.\n\
+         the group conntop. From elsewhere: conntop ssh://USER@THIS-MACHINE\n\n\
+         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP is ignored, but ends\n\
+         --stdio as the end of stdin does.\n\
          Environment: CONNTOP_LOG = error, warn, info (default), debug or trace.\n\
-         Exit codes: 0 ended by a signal, 1 failure, 2 usage, 77 no permission,\n\
+         Exit codes: 0 ended by a signal or by the client of --stdio, 1 failure, 2 usage, 77 no permission,\n\
          78 refused configuration.\n",
     );
     text

@@ -12,13 +12,13 @@ use nfnetlink::netns::NetnsError;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::{self, Command, Events, Proc, Settings};
+use crate::args::{self, Command, Events, Proc, Serve, Settings};
 use crate::collector::{Collector, CollectorConfig, CollectorError};
 use crate::facts::{self, Weight};
-use crate::server::Server;
 use crate::server::listen::{self, GROUP, ListenError};
+use crate::server::{Server, stdio};
 
-/// Ended by a signal.
+/// Ended by a signal, or with the client of `--stdio`.
 pub const EXIT_OK: u8 = 0;
 /// Anything that has no code of its own.
 pub const EXIT_FAILURE: u8 = 1;
@@ -40,6 +40,8 @@ enum RunError {
     CollectorEnded,
     #[error("starting the runtime: {0}")]
     Runtime(std::io::Error),
+    #[error("--stdio: using stdin and stdout: {0}")]
+    Stdio(std::io::Error),
 }
 
 impl RunError {
@@ -53,7 +55,8 @@ impl RunError {
     }
 }
 
-/// Runs the daemon with `arguments` (without the program's name) until a signal ends it. `program` is
+/// Runs the daemon with `arguments` (without the program's name) until a signal ends it, or the client
+/// of `--stdio` leaves. `program` is
 /// what the help calls it. Logs go to stderr.
 pub fn run<I, S>(program: &str, arguments: I) -> ExitCode
 where
@@ -122,6 +125,9 @@ fn daemon(settings: &Settings) -> Result<(), RunError> {
 async fn serve(settings: &Settings) -> Result<(), RunError> {
     // First of all, so that a signal during the start is not lost.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
+    if settings.serve == Serve::Stdio {
+        return serve_stdio(settings, &mut signals).await;
+    }
     let unix = match &settings.unix {
         Some(path) => Some(listen::unix(path).await?),
         None => None,
@@ -161,6 +167,24 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     };
     server.run(stop).await;
     tracing::info!("stopped");
+    ended
+}
+
+/// Serves the one client on stdin and stdout.
+async fn serve_stdio(settings: &Settings, signals: &mut Signals) -> Result<(), RunError> {
+    let collector = Collector::spawn(config(settings))?;
+    say_kernel(&collector.hello().kernel);
+    let handle = collector.clone();
+    let mut ended = Ok(());
+    let stop = async {
+        tokio::select! {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+            _ = signals.hangup.recv() => {}
+            () = handle.ended() => ended = Err(RunError::CollectorEnded),
+        }
+    };
+    stdio::run(collector, stop).await.map_err(RunError::Stdio)?;
     ended
 }
 

@@ -27,6 +27,7 @@ mod connection;
 pub mod feed;
 mod holder;
 pub mod listen;
+pub mod stdio;
 mod stream;
 
 use admission::{Admission, Refusal, Source};

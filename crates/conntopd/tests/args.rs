@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use conntopd::args::{self, Command, Events, Need, OPTIONS, Proc, Settings};
+use conntopd::args::{self, Command, Events, Need, OPTIONS, Proc, Serve, Settings};
 use conntopd::collector::CpuBudget;
 use nfnetlink::netns::Netns;
 
@@ -30,6 +30,7 @@ fn listening_addresses() {
         ("--listen 127.0.0.1:7 --listen [::1]:8 --port 9 --listen [::1]", "127.0.0.1:7 [::1]:8 [::1]:9"),
         ("--listen localhost --listen localhost:5", "127.0.0.1:55555 127.0.0.1:5"),
         ("--listen-any", "0.0.0.0:55555 [::]:55555"),
+        ("--stdio", ""),
         ("--listen=10.0.0.1:1", "10.0.0.1:1"),
     ];
     for (line, expected) in cases {
@@ -60,6 +61,7 @@ fn the_other_options() {
     assert_eq!(settings("--cpu-budget 10.0%").cpu_budget, CpuBudget::default());
     assert!(settings("--cpu-budget 0.1").cpu_budget < settings("--cpu-budget 100").cpu_budget);
     assert_eq!(settings("--no-proc").proc, Proc::Off);
+    assert_eq!((none.serve, settings("--stdio").serve), (Serve::Connections, Serve::Stdio));
 
     for (text, millis) in [("2s", 2000), ("1.5s", 1500), ("2", 2000), ("0.25", 250), ("1m", 60_000)] {
         assert_eq!(settings(&format!("-i {text}")).interval, Duration::from_millis(millis), "{text}");
@@ -77,6 +79,9 @@ fn mistakes_are_named() {
         ("--colour", "unknown option --colour"),
         ("-x", "unknown option -x"),
         ("serve", "unexpected argument \"serve\""),
+        ("--stdio --unix /x", "--stdio listens on nothing"),
+        ("--stdio --listen-any", "--stdio listens on nothing"),
+        ("--stdio -p 1", "--stdio listens on nothing"),
         ("--port", "missing argument for option '--port'"),
         ("--no-events=1", "unexpected argument for option '--no-events'"),
         ("--port 65536", "--port \"65536\": expected a number from 0 to 65535"),

@@ -1,4 +1,4 @@
-//! A client's socket of either kind. Only readiness and non-blocking calls, so that a connection
+//! A client's socket of any kind. Only readiness and non-blocking calls, so that a connection
 //! needs no buffer of its own.
 
 use std::io;
@@ -6,6 +6,8 @@ use std::io;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
+
+use super::stdio::Stdio;
 
 /// Bytes that the kernel may hold for a TCP client. Left alone it would grow to megabytes, which a
 /// slow reader then gets as old news instead of what is true.
@@ -16,6 +18,7 @@ const SEND_BUFFER: usize = 256 << 10;
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Stdio(Stdio),
 }
 
 impl From<TcpStream> for Stream {
@@ -44,7 +47,7 @@ impl Stream {
                 },
                 Err(_) => "unix socket".into(),
             },
-            Self::Tcp(_) => String::new(),
+            Self::Tcp(_) | Self::Stdio(_) => String::new(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.readable().await,
             Self::Unix(stream) => stream.readable().await,
+            Self::Stdio(stdio) => stdio.readable().await,
         }
     }
 
@@ -59,6 +63,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.writable().await,
             Self::Unix(stream) => stream.writable().await,
+            Self::Stdio(stdio) => stdio.writable().await,
         }
     }
 
@@ -66,6 +71,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Unix(stream) => stream.try_read(buffer),
+            Self::Stdio(stdio) => stdio.try_read(buffer),
         }
     }
 
@@ -73,6 +79,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            Self::Stdio(stdio) => stdio.try_write(bytes),
         }
     }
 
@@ -81,6 +88,8 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.shutdown().await,
             Self::Unix(stream) => stream.shutdown().await,
+            // The end of the process closes it.
+            Self::Stdio(_) => Ok(()),
         }
     }
 }

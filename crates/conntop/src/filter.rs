@@ -22,6 +22,7 @@ mod tests;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::columns::Column;
 use crate::flow::FlowView;
 
 pub use self::error::FilterError;
@@ -101,11 +102,23 @@ impl Filter {
         &self.expr
     }
 
+    /// Whether time alone may change which flows satisfy it.
+    #[must_use]
+    pub fn asks_the_time(&self) -> bool {
+        self.expr.tests_any(Kind::Duration)
+    }
+
     /// Whether a flow satisfies it.
     #[must_use]
     pub fn matches(&self, view: &FlowView<'_>) -> Tri {
         eval::matches(&self.plan, view)
     }
+}
+
+/// Whether time alone changes the values of a column: whether durations test it.
+#[must_use]
+pub fn tells_the_time(column: &Column) -> bool {
+    column.field.and_then(field).is_some_and(|field| field.kind == Kind::Duration)
 }
 
 impl From<Expr> for Filter {

@@ -112,7 +112,10 @@ pub struct Mirror {
     /// Slots below this count as `classify` says.
     classified: usize,
     truncated: bool,
+    /// No counter has moved after this.
+    moved: BootMillis,
     generation: u64,
+    revision: u64,
 }
 
 impl Default for Mirror {
@@ -141,7 +144,9 @@ impl Mirror {
             orphans: Orphans::default(),
             classified: 0,
             truncated: false,
+            moved: BootMillis(0),
             generation: 0,
+            revision: 0,
         }
     }
 
@@ -170,6 +175,18 @@ impl Mirror {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Changes whenever a flow, its rate in the common window, or the list of ended flows may have
+    /// changed. What time alone changes (age, idle, timeout) does not count, nor where the stream stands:
+    /// messages about nothing new leave it as it is.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn touch(&mut self) {
+        self.revision += 1;
     }
 
     /// How many flows are live.
@@ -266,6 +283,7 @@ impl Mirror {
     pub fn set_window(&mut self, length: Duration) {
         self.passes.set_window(length);
         self.generation += 1;
+        self.touch();
     }
 
     /// Bytes per second of all flows together in the common window, ended ones included; flows that
@@ -318,6 +336,7 @@ impl Mirror {
 
     /// Asks some of the flows again that have not been asked by the present rule.
     fn reclassify(&mut self) {
+        self.touch();
         let from = self.classified;
         let to = from.saturating_add(CLASSIFIED_AT_ONCE);
         for flow in self.flows.range_mut(from..to) {

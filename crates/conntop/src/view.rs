@@ -1,8 +1,9 @@
 //! From the mirror to rows: what a flow looks like from here, which flows a filter shows, in which
 //! order, and what they sum up to. No styles, no terminal.
 //!
-//! A refresh asks every flow once (filter, sums, sort key) and only when the mirror or the query has
-//! changed. It can be done in parts ([`View::begin`], [`View::advance`]), between which the latest
+//! A refresh asks every flow once (filter, sums, sort key) and only when that may give something else
+//! than the last time: when the query or the mirror's flows have changed, or when a ghost has been shown
+//! for long enough; with each message only if filter or order ask for the time. It can be done in parts ([`View::begin`], [`View::advance`]), between which the latest
 //! complete rows stay; the mirror must not change meanwhile, or the refresh begins again. Nothing is
 //! sorted: ranks that are asked for are selected in linear time and sorted with their surroundings
 //! only, so a screen over a million flows costs no full sort. Every order ends with the flow's id.
@@ -17,14 +18,15 @@ mod tests;
 
 use std::time::Duration;
 
-use conntop_proto::flow::FlowId;
+use conntop_proto::flow::{BootMillis, FlowId};
 use hashbrown::HashMap;
 
 use self::order::{Placed, Ranking};
 use self::refresh::{Places, Refresh};
 pub use self::totals::{Sum, Totals};
-use crate::filter::Filter;
+use crate::filter::{self, Filter};
 use crate::flow::Source;
+use crate::mirror::Mirror;
 use crate::sort::{Sort, SortKey};
 
 /// How rows move.
@@ -59,6 +61,13 @@ impl Query {
     fn chooses_like(&self, other: &Self) -> bool {
         self.filter == other.filter && self.hide_internal == other.hide_internal
     }
+
+    /// Changes whenever the mirror may give other rows, another order or other sums.
+    fn version(&self, mirror: &Mirror) -> u64 {
+        let filtered = self.filter.as_ref().is_some_and(Filter::asks_the_time);
+        let timed = filtered || filter::tells_the_time(self.sort.column);
+        if timed { mirror.generation() } else { mirror.revision() }
+    }
 }
 
 /// What a row shows.
@@ -73,7 +82,8 @@ pub struct Row {
 /// What a refresh depends on.
 #[derive(Clone, Debug, PartialEq)]
 struct Basis {
-    generation: u64,
+    /// State of the mirror, as [`Query::version`] has it.
+    version: u64,
     query: Query,
 }
 
@@ -87,6 +97,8 @@ pub struct View {
     ranking: Ranking,
     totals: Totals,
     ghosts: usize,
+    /// When the first of them has been shown for long enough.
+    fades: Option<BootMillis>,
     /// What is to take the place of the rows.
     refresh: Option<Box<Refresh>>,
     /// Room for the next refresh.
@@ -108,8 +120,8 @@ impl View {
     /// Begins to bring rows, order and totals up to date, unless they are or that has begun already.
     /// Returns whether there is anything for [`View::advance`] to do.
     pub fn begin(&mut self, source: Source<'_>, query: &Query) -> bool {
-        let generation = source.mirror.generation();
-        let is = |basis: &Basis| basis.generation == generation && basis.query == *query;
+        let version = query.version(source.mirror);
+        let is = |basis: &Basis| basis.version == version && basis.query == *query;
         if self.refresh.as_ref().is_some_and(|refresh| is(&refresh.basis)) {
             return true;
         }
@@ -117,7 +129,8 @@ impl View {
         let asked_before = self.basis.as_ref().map(|basis| &basis.query);
         let same_order = asked_before.is_some_and(|before| before.sort == query.sort);
         let same_rows = same_order && asked_before.is_some_and(|before| before.chooses_like(query));
-        if self.basis.as_ref().is_some_and(is) || (query.motion == Motion::Held && same_rows) {
+        let faded = self.fades.is_some_and(|at| source.now.boot >= at);
+        if (!faded && self.basis.as_ref().is_some_and(is)) || (query.motion == Motion::Held && same_rows) {
             return false;
         }
         // Another order is taken up once, even by frozen rows.
@@ -128,7 +141,7 @@ impl View {
         };
         let seen = if same_rows { self.seen.clone() } else { Keys::default() };
         let room = std::mem::take(&mut self.room);
-        let basis = Basis { generation, query: query.clone() };
+        let basis = Basis { version, query: query.clone() };
         self.refresh = Some(Box::new(Refresh::new(basis, source.now, places, seen, room)));
         true
     }
@@ -136,7 +149,7 @@ impl View {
     /// Goes on with what was begun, by that many flows at most. True when the rows are up to date.
     pub fn advance(&mut self, source: Source<'_>, flows: usize) -> bool {
         let Some(mut refresh) = self.refresh.take() else { return true };
-        if refresh.basis.generation != source.mirror.generation() {
+        if refresh.basis.version != refresh.basis.query.version(source.mirror) {
             let query = refresh.basis.query.clone();
             self.room = refresh.into_room();
             return !self.begin(source, &query);
@@ -145,11 +158,12 @@ impl View {
             self.refresh = Some(refresh);
             return false;
         }
-        let Refresh { basis, places, ranking, totals, ghosts, remembered, .. } = *refresh;
+        let Refresh { basis, places, ranking, totals, ghosts, fades, remembered, .. } = *refresh;
         self.basis = Some(basis);
         self.appended = places.appended();
         self.totals = totals;
         self.ghosts = ghosts;
+        self.fades = fades;
         self.seen = remembered;
         self.room = std::mem::replace(&mut self.ranking, ranking).emptied();
         true

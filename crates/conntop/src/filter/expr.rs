@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::fields::{Field, Getter, field};
+use super::fields::{Field, Getter, Kind, field};
 use super::lexer::is_word;
 use super::operand::Operand;
 
@@ -93,6 +93,16 @@ impl Expr {
     #[must_use]
     pub fn negated(self) -> Self {
         Self::Not(Box::new(self))
+    }
+
+    /// Whether any test in it is about a field of that kind.
+    pub(super) fn tests_any(&self, kind: Kind) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.tests_any(kind)),
+            Self::Not(inner) => inner.tests_any(kind),
+            Self::Test(test) => test.field.kind == kind,
+            Self::Word(_) => false,
+        }
     }
 
     fn single(mut parts: Vec<Self>) -> Result<Self, Vec<Self>> {

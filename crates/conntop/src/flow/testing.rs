@@ -16,12 +16,13 @@ use crate::orient::LocalNets;
 pub(crate) struct World {
     pub(crate) mirror: Mirror,
     pub(crate) now: u64,
-    pass: u64,
+    cursor: u64,
+    pass: Pass,
 }
 
 impl Default for World {
     fn default() -> Self {
-        let mut world = Self { mirror: Mirror::default(), now: 0, pass: 0 };
+        let mut world = Self { mirror: Mirror::default(), now: 0, cursor: 0, pass: Pass::default() };
         world.place(LocalNets::default());
         world
     }
@@ -40,18 +41,21 @@ impl World {
 
     /// Applies a delta at the end of a complete pass, one second after the one before.
     pub(crate) fn pass(&mut self, rows: DeltaRows) {
+        self.tell(rows, Some(Coverage::Whole));
+    }
+
+    /// Applies a delta one second after the one before, at the end of a pass that covered so much, or
+    /// at a moment at which none ends.
+    pub(crate) fn tell(&mut self, rows: DeltaRows, pass: Option<Coverage>) {
         self.now += 1000;
-        self.pass += 1;
+        self.cursor += 1;
         let at = BootMillis(self.now);
-        let pass = Pass {
-            number: self.pass,
-            coverage: Coverage::Whole,
-            started: at,
-            finished: Some(at),
-            read: 0,
-            dirty: false,
-        };
-        let header = DeltaHeader { cursor: self.pass, in_step: true, at, pass };
+        if let Some(coverage) = pass {
+            let number = self.pass.number + 1;
+            let finished = Some(at);
+            self.pass = Pass { number, coverage, started: at, finished, read: 0, dirty: false };
+        }
+        let header = DeltaHeader { cursor: self.cursor, in_step: true, at, pass: self.pass };
         let delta = rows.into_delta(header);
         self.mirror.apply(&ServerMessage::Delta(Box::new(delta))).unwrap();
     }

@@ -1,7 +1,7 @@
 //! What each message does to the mirror.
 
 use conntop_proto::delta::EndedRow;
-use conntop_proto::flow::{FlowRow, TrafficRow};
+use conntop_proto::flow::{BootMillis, FlowRow, TrafficRow};
 use conntop_proto::message::{Delta, Reset, Resume};
 
 use super::flow::Flow;
@@ -15,6 +15,7 @@ const RESTED_AT_ONCE: usize = 10_000;
 
 impl Mirror {
     pub(super) fn reset(&mut self, reset: &Reset) {
+        self.touch();
         self.stamp = self.stamp.wrapping_add(1);
         self.resume = None;
         self.truncated = false;
@@ -25,12 +26,14 @@ impl Mirror {
             self.passes.clear();
             self.focus.clear();
             self.ended.clear();
+            self.moved = BootMillis(0);
         }
         self.position.synced = false;
         self.position.in_step = false;
     }
 
     pub(super) fn synced(&mut self) {
+        self.touch();
         let stamp = self.stamp;
         let gone: Vec<Slot> =
             self.flows.iter().filter(|(_, flow)| flow.stamp != stamp).map(|(slot, _)| slot).collect();
@@ -44,6 +47,9 @@ impl Mirror {
 
     pub(super) fn delta(&mut self, delta: &Delta) -> Result<(), MirrorError> {
         let rows = delta.rows().map_err(|source| MirrorError::Columns { cursor: delta.cursor, source })?;
+        if !(rows.ended.is_empty() && rows.new.is_empty() && rows.state.is_empty() && rows.meta.is_empty()) {
+            self.touch();
+        }
         for row in rows.ended {
             self.end(row);
         }
@@ -71,14 +77,20 @@ impl Mirror {
         let pass = delta.header().pass;
         self.position.pass = pass;
         self.note_resume();
+        let still = self.passes.are_still(self.moved);
         if delta.in_step && self.passes.note(&pass, delta.at, self.sums) {
+            if !(still && self.passes.are_still(self.moved)) {
+                self.touch();
+            }
             if self.rested >= self.active.len() {
                 self.rested = 0;
             }
             self.focus.vouch(&self.flows, &self.passes);
         }
         self.rest();
-        self.ended.expire(delta.at, &self.limits);
+        if self.ended.expire(delta.at, &self.limits) {
+            self.touch();
+        }
         Ok(())
     }
 
@@ -120,7 +132,9 @@ impl Mirror {
         let Some(flow) = self.flows.at_mut(slot) else { return };
         let before = flow.traffic();
         if (before.orig, before.reply) == (row.orig, row.reply) {
-            // It was read again and has not moved: its latest sample stays what it is.
+            // It was read again and has not moved: its latest sample stays what it is. Of what is new, only
+            // the number of resets is not a matter of time.
+            self.revision += u64::from(before.resets != row.resets);
             flow.set_traffic(&TrafficRow { sampled: before.sampled, ..*row });
             if flow.is_watched() {
                 self.focus.note(flow, row.sampled);
@@ -131,6 +145,8 @@ impl Mirror {
             self.active.push((slot, flow.id()));
             Box::new(History::begin(flow))
         });
+        self.revision += 1;
+        self.moved = self.moved.max(row.sampled);
         flow.set_traffic(row);
         history.push(flow, &self.passes);
         flow.history = Some(history);
@@ -164,8 +180,9 @@ impl Mirror {
         self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
     }
 
-    fn make(&self, row: FlowRow) -> Flow {
+    fn make(&mut self, row: FlowRow) -> Flow {
         let mut flow = Flow::from_row(row);
+        self.moved = self.moved.max(flow.sampled());
         flow.stamp = self.stamp;
         flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         flow

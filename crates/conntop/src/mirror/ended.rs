@@ -52,11 +52,14 @@ impl Ended {
         }
     }
 
-    pub(super) fn expire(&mut self, now: BootMillis, limits: &Limits) {
+    /// Forgets those that have been kept long enough; true if there were any.
+    pub(super) fn expire(&mut self, now: BootMillis, limits: &Limits) -> bool {
+        let before = self.flows.len();
         let ghost = u64::try_from(limits.ghost.as_millis()).unwrap_or(u64::MAX);
         while self.flows.front().is_some_and(|e| now.since(e.at) > ghost) {
             self.pop();
         }
+        self.flows.len() < before
     }
 
     pub(super) fn knows(&self, id: FlowId) -> bool {

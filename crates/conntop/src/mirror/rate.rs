@@ -168,6 +168,12 @@ impl Passes {
         u64::try_from(self.wished.as_millis()).unwrap_or(u64::MAX).saturating_mul(TOLERANCE) / 100
     }
 
+    /// Whether every known rate is 0, and stays so until a counter moves: none has since `moved`, and
+    /// each window begins after that.
+    pub(super) fn are_still(&self, moved: BootMillis) -> bool {
+        [&self.window, &self.full].iter().all(|w| w.as_ref().is_some_and(|(from, _)| from.finished >= moved))
+    }
+
     /// What all flows carry per second in the window.
     pub(super) fn volume(&self) -> Option<Ledger> {
         let (from, to) = self.window.as_ref()?;

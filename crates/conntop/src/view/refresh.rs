@@ -1,6 +1,8 @@
 //! One pass of a view over the mirror, in as many parts as its owner likes.
 
-use conntop_proto::flow::FlowId;
+use std::time::Duration;
+
+use conntop_proto::flow::{BootMillis, FlowId};
 use hashbrown::HashSet;
 
 use super::order::{Placed, Ranking};
@@ -87,6 +89,8 @@ pub(super) struct Refresh {
     pub(super) ranking: Ranking,
     pub(super) totals: Totals,
     pub(super) ghosts: usize,
+    /// When the first of them has been shown for long enough.
+    pub(super) fades: Option<BootMillis>,
     /// The next slot, and how many ended flows have been asked.
     next: (usize, usize),
 }
@@ -102,6 +106,7 @@ impl Refresh {
             ranking: room,
             totals: Totals::default(),
             ghosts: 0,
+            fades: None,
             next: (0, 0),
         }
     }
@@ -123,7 +128,7 @@ impl Refresh {
         if to < mirror.slots() {
             return false;
         }
-        let ghost = u64::try_from(self.basis.query.ghost.as_millis()).unwrap_or(u64::MAX);
+        let ghost = millis(self.basis.query.ghost);
         for view in source.ended().rev().skip(ended).take(flows) {
             if self.now.boot.since(view.now.boot) >= ghost {
                 return true;
@@ -181,5 +186,11 @@ impl Refresh {
         };
         self.ranking.push(Placed { key, id, slot: None });
         self.ghosts += 1;
+        let fades = BootMillis(view.now.boot.0.saturating_add(millis(self.basis.query.ghost)));
+        self.fades = Some(self.fades.map_or(fades, |first| first.min(fades)));
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,3 +1,5 @@
+mod still;
+
 use std::time::Duration;
 
 use conntop_proto::delta::DeltaRows;
@@ -75,7 +77,7 @@ fn nothing_is_recomputed_without_a_change() {
     assert!(view.refresh(world.source(), &live));
     assert!(!view.refresh(world.source(), &live));
     assert!(view.refresh(world.source(), &query("", "id", Motion::Live)));
-    world.pass(DeltaRows::default());
+    world.pass(new(vec![flow(5, "10.0.0.1:1005", "8.8.8.8:443")]));
     assert!(view.refresh(world.source(), &query("", "id", Motion::Live)));
 }
 
@@ -256,7 +258,7 @@ fn a_refresh_begins_again_when_its_ground_moves() {
     assert_eq!(shown(&mut view), [3, 1]);
 
     // Whoever moves wants to see what is there.
-    world.pass(DeltaRows::default());
+    world.pass(DeltaRows { traffic: vec![(FlowId(1), traffic(9001, 0, 10))], ..DeltaRows::default() });
     view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Live));
     assert!(!view.advance(world.source(), 3));
     assert!(!view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Held)));
@@ -279,7 +281,7 @@ fn frozen_rows_keep_their_places_while_somebody_scrolls() {
     let mut view = View::default();
     view.refresh(world.source(), &frozen);
     for top in [0, 4_000, 2_000] {
-        let rows = wanted.iter().map(|id| (*id, traffic(6_000 - id.0, 0, world.now)));
+        let rows = wanted.iter().map(|id| (*id, traffic(6_000 - id.0, top as u64, world.now)));
         world.pass(DeltaRows { traffic: rows.collect(), ..DeltaRows::default() });
         view.begin(world.source(), &frozen);
         assert!(!view.advance(world.source(), 1_000));

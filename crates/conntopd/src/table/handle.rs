@@ -10,7 +10,7 @@ use nfnetlink::ct::{CtMessage, FlowRef, Status};
 
 use super::key::Key;
 use super::narrow::U48;
-use super::slot::{COUNTERS, CT_ID, LIVE, Slot};
+use super::slot::{BORN, COUNTERS, CT_ID, LIVE, Slot};
 use super::{FlowTable, ReadSpan};
 
 /// Bits of the filter that most slots fail in [`FlowTable::handles`].
@@ -83,6 +83,21 @@ impl FlowTable {
         let slot = self.named(handle)?;
         let id = slot.hot.has(CT_ID).then_some(slot.hot.ct_id);
         Some(FlowRef { orig: slot.hot.orig.kernel_tuple(slot.wide), zone: slot.zone(), id })
+    }
+
+    /// When the table first saw a flow; `None` when it has ended.
+    #[must_use]
+    pub fn first_seen(&self, handle: Handle) -> Option<BootMillis> {
+        self.named(handle).map(|slot| BootMillis(slot.cold.first_seen.get()))
+    }
+
+    /// When a flow was last seen to carry anything; `None` when it has not since the table first saw it,
+    /// or has ended. A sample that went out by itself counts as well, as nothing is kept of its reason.
+    #[must_use]
+    pub fn moved(&self, handle: Handle) -> Option<BootMillis> {
+        let slot = self.named(handle)?;
+        let (first, last) = (slot.cold.first_seen.get(), slot.cold.sampled.get());
+        (slot.hot.has(BORN) || last > first).then_some(BootMillis(last))
     }
 
     /// Takes in that the kernel has no entry for a flow: it has ended, unless it may have begun after

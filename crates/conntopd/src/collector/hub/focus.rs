@@ -15,6 +15,10 @@ const OF_ONE: usize = 1000;
 const OF_ALL: usize = 16_384;
 /// How long after a flow moved its sample times go out. Then silence says that it stands still.
 const MOVED_MILLIS: u64 = 45_000;
+/// When the second sample of a flow that was never seen to move goes out, counted from the first one: a
+/// client's window of 2 s takes the two for one of its length, so the rate is known to be 0. A third one
+/// would say nothing new.
+const SECOND_MILLIS: u64 = 1700;
 
 #[derive(Default)]
 pub(super) struct Focus {
@@ -36,8 +40,25 @@ struct Wish {
 #[derive(Clone, Copy)]
 struct Looked {
     handle: Handle,
-    moved: BootMillis,
+    /// Every sample time goes out.
+    lively_until: BootMillis,
+    /// One does, from here on.
+    once_from: Option<BootMillis>,
     picked: bool,
+}
+
+impl Looked {
+    fn new(handle: Handle, table: &FlowTable) -> Self {
+        let looked = Self { handle, lively_until: BootMillis(0), once_from: None, picked: false };
+        match (table.moved(handle), table.first_seen(handle)) {
+            (Some(moved), _) => Self { lively_until: after(moved, MOVED_MILLIS), ..looked },
+            (None, first) => Self { once_from: first.map(|first| after(first, SECOND_MILLIS)), ..looked },
+        }
+    }
+}
+
+fn after(at: BootMillis, millis: u64) -> BootMillis {
+    BootMillis(at.0.saturating_add(millis))
 }
 
 impl Focus {
@@ -64,7 +85,7 @@ impl Focus {
     }
 
     /// Looks the flows up if the wishes changed.
-    pub(super) fn resolve(&mut self, table: &FlowTable, now: BootMillis) {
+    pub(super) fn resolve(&mut self, table: &FlowTable) {
         if !std::mem::take(&mut self.stale) {
             return;
         }
@@ -76,8 +97,8 @@ impl Focus {
         let before = std::mem::take(&mut self.flows);
         let known = |id| before.binary_search_by_key(&id, |looked: &Looked| looked.handle.id()).ok();
         let look = |handle: Handle| {
-            let known = known(handle.id()).and_then(|at| before.get(at));
-            Looked { handle, moved: known.map_or(now, |looked| looked.moved), picked: false }
+            let known = known(handle.id()).and_then(|at| before.get(at)).copied();
+            known.unwrap_or_else(|| Looked::new(handle, table))
         };
         self.flows = table.handles(&ids).into_iter().map(look).collect();
     }
@@ -110,16 +131,17 @@ impl Focus {
         }
     }
 
-    /// Whether the sample time of a flow goes out even if it did not move.
-    pub(super) fn is_lively(&self, handle: Handle, now: BootMillis) -> bool {
-        let moved = self.find(handle).and_then(|at| self.flows.get(at)).map(|looked| looked.moved);
-        moved.is_some_and(|moved| now.since(moved) <= MOVED_MILLIS)
+    /// Whether the sample time of a flow that was read now goes out even if it did not move; taken as
+    /// sent.
+    pub(super) fn is_lively(&mut self, handle: Handle, now: BootMillis) -> bool {
+        let Some(looked) = self.find(handle).and_then(|at| self.flows.get_mut(at)) else { return false };
+        now <= looked.lively_until || looked.once_from.take_if(|from| now >= *from).is_some()
     }
 
     /// A flow moved.
     pub(super) fn moved(&mut self, handle: Handle, now: BootMillis) {
         if let Some(looked) = self.find(handle).and_then(|at| self.flows.get_mut(at)) {
-            looked.moved = now;
+            (looked.lively_until, looked.once_from) = (after(now, MOVED_MILLIS), None);
         }
     }
 

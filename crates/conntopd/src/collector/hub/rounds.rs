@@ -90,7 +90,7 @@ impl Hub {
         self.rounds.asked.clear();
         self.rounds.asked.append(&mut self.rounds.suspects);
         if looks {
-            self.focus.resolve(&self.table, clock::now());
+            self.focus.resolve(&self.table);
             let left = most.min(MOST).saturating_sub(self.rounds.asked.len());
             self.focus.pick(left, |handle| self.rounds.asked.push(handle));
         }
@@ -112,7 +112,6 @@ impl Hub {
 
     /// Takes in answers; the question with sequence number `first` was for flow number `flow`.
     pub(super) fn answers(&mut self, bytes: &[u8], span: ReadSpan, first: u32, flow: usize) {
-        let now = clock::now();
         let (mut messages, mut ct) = (nfnetlink::messages(bytes), CtMessage::default());
         while let Some(read) = messages.next_into(&mut ct) {
             let (header, read) = match read {
@@ -127,9 +126,9 @@ impl Hub {
             let Some(handle) = handle else { continue };
             match read {
                 Read::Entry => {
-                    let lively = self.focus.is_lively(handle, now);
+                    let lively = self.focus.is_lively(handle, span.to);
                     if self.table.answered(span, handle, &ct, lively) {
-                        self.focus.moved(handle, now);
+                        self.focus.moved(handle, span.to);
                     }
                 }
                 Read::Error { errno: ENOENT } => self.table.absent(span, handle),

@@ -186,9 +186,9 @@ fn flows_on_screens_are_asked_for_fairly() {
     one.focus(of(&ports[0]));
     others[0].focus(of(&ports[1]));
     others[1].focus(of(&ports[2]));
-    bench.hub.focus.resolve(&bench.hub.table, super::clock::now());
+    bench.hub.focus.resolve(&bench.hub.table);
     bench.at_once();
-    bench.hub.focus.resolve(&bench.hub.table, super::clock::now());
+    bench.hub.focus.resolve(&bench.hub.table);
     let mut counts: BTreeMap<FlowId, u32> = BTreeMap::new();
     for _ in 0..40 {
         let mut picked = Vec::new();
@@ -222,15 +222,35 @@ fn flows_on_screens_are_asked_for_fairly() {
 }
 
 #[test]
-fn sample_times_go_out_while_a_flow_is_lively() {
+fn sample_times_go_out_while_they_say_something() {
     let (mut bench, mut subscriber) = resting("1");
+    let first = super::clock::now();
     subscriber.focus(Ids::new(bench.ids()[..2].to_vec()));
-    let asked = flows(bench.after(TICK));
-    assert_eq!(asked.iter().map(port_of).collect::<Vec<_>>(), [1, 2]);
-    let before = bench.hub.table.head();
-    bench.answer(asked, &[], 1);
-    bench.at_once();
-    assert_eq!(bench.hub.table.head(), before + 2, "both have a later sample");
+    // (second, counters then, samples that go out in the ten seconds from then on)
+    for (from, packets, samples) in [
+        // Never seen to move: one says that it stands still, more would say nothing.
+        (1, 1, 1),
+        (11, 1, 0),
+        (21, 2, 10),
+        (31, 2, 10),
+        (41, 2, 10),
+        (51, 2, 10),
+        // 45 s after it moved silence says it.
+        (61, 2, 6),
+        (71, 2, 0),
+        (81, 3, 10),
+    ] {
+        let mut heads = 0;
+        for second in from..from + 10 {
+            let asked = flows(bench.after(TICK));
+            assert_eq!(asked.iter().map(port_of).collect::<Vec<_>>(), [1, 2], "second {second}");
+            let before = bench.hub.table.head();
+            bench.answer_at(BootMillis(first.0 + second * 1000), asked, &[], packets);
+            bench.at_once();
+            heads += bench.hub.table.head() - before;
+        }
+        assert_eq!(heads, 2 * samples, "from second {from}");
+    }
     let asked = flows(bench.after(TICK));
     subscriber.pause(true);
     bench.answer(asked, &[2], 5);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::Duration;
 
-use conntop_proto::flow::FlowId;
+use conntop_proto::flow::{BootMillis, FlowId};
 use conntop_proto::message::{Coverage, Host};
 use nfnetlink::ct::FlowRef;
 use tokio::sync::{mpsc, watch};
@@ -119,7 +119,10 @@ impl Bench {
     }
 
     pub(super) fn entries(&mut self, form: Form, buffer: Vec<u8>) {
-        let at = clock::now();
+        self.entries_at(clock::now(), form, buffer);
+    }
+
+    fn entries_at(&mut self, at: BootMillis, form: Form, buffer: Vec<u8>) {
         let part = Part { len: buffer.len(), form, span: ReadSpan { from: at, to: at } };
         self.tell(Report::Entries(Entries { buffer, part }));
     }
@@ -163,6 +166,11 @@ impl Bench {
 
     /// Answers a question for flows, each by an entry unless its port is among those that are gone.
     pub(super) fn answer(&mut self, flows: Vec<FlowRef>, gone: &[u16], packets: u64) {
+        self.answer_at(clock::now(), flows, gone, packets);
+    }
+
+    /// The same, read at that time.
+    pub(super) fn answer_at(&mut self, at: BootMillis, flows: Vec<FlowRef>, gone: &[u16], packets: u64) {
         let mut bytes = Vec::new();
         for (seq, flow) in (100..).zip(&flows) {
             let port = port_of(flow);
@@ -172,7 +180,7 @@ impl Bench {
                 bytes.extend(entry(seq, port, ASSURED_BITS, packets));
             }
         }
-        self.entries(Form::Answers { first: 100, flow: 0 }, bytes);
+        self.entries_at(at, Form::Answers { first: 100, flow: 0 }, bytes);
         self.tell(Report::Flows(Flows { flows, cost: Duration::from_micros(100) }));
     }
 }
@@ -204,7 +212,6 @@ pub(super) fn entry(seq: u32, port: u16, status: u32, packets: u64) -> Vec<u8> {
         tuple(1, a, b, port, 443),
         tuple(2, b, a, 443, port),
         attr(3, &status.to_be_bytes()),
-        attr(7, &100u32.to_be_bytes()),
         counters(9),
         counters(10),
         attr(12, &u32::from(port).to_be_bytes()),

@@ -6,6 +6,8 @@
 //! it, [`codec`] turns it into bytes and back, and [`text`] makes what it carries harmless.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod codec;
 pub mod columns;
 pub mod delta;

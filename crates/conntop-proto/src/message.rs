@@ -1,8 +1,9 @@
 //! Messages. One JSON object per line, externally tagged: `{"delta":{...}}`.
 //!
-//! Order on a connection: server `hello`, client `hello` (which subscribes), then from the server
+//! Order on a connection: where a token is needed, server `challenge`, client `proof`, server `proof`; then server `hello`, client `hello` (which subscribes), then from the server
 //! `host`, `reset` unless the client resumed, deltas until `synced`, one delta a tick from then on.
 
+mod proof;
 mod sanitize;
 
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,18 @@ use serde::{Deserialize, Serialize};
 use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, TrafficChanges};
 use crate::flow::BootMillis;
 
+pub use self::proof::{Challenge, ClientProof, Hex32, HexError, ServerProof};
+
 /// Everything a server sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ServerMessage {
-    /// First message, before the client has said anything.
+    /// First message where a token is needed.
+    Challenge(Challenge),
+    /// Answer to the client's proof.
+    Proof(ServerProof),
+    /// First message, before the client has said anything; where a token is needed, after the proofs.
     Hello(Box<ServerHello>),
     /// The collector's own addresses and networks; again whenever they change.
     Host(Host),
@@ -43,6 +50,8 @@ pub enum ServerMessage {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
+    /// Answer to a challenge, before the `hello`.
+    Proof(ClientProof),
     /// First message of a client.
     Hello(Box<ClientHello>),
     /// Replaces the subscription of the `hello`; a changed filter starts with a `reset`.
@@ -529,4 +538,6 @@ pub enum ByeReason {
     Timeout,
     /// The sender failed.
     Internal,
+    /// The client has not proved, or is not known, to be somebody who may read.
+    Auth,
 }

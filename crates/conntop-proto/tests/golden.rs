@@ -90,7 +90,10 @@ fn every_kind<'a>(side: &str, schema: &serde_json::Value, names: impl Iterator<I
 }
 
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
+    let mac = Hex32([0xab; 32]);
     vec![
+        ("challenge", ServerMessage::Challenge(Challenge { protocol: 1, nonce: Hex32([1; 32]) })),
+        ("proof", ServerMessage::Proof(ServerProof { mac })),
         ("hello", ServerMessage::Hello(Box::new(hello()))),
         ("host", ServerMessage::Host(host())),
         ("reset", ServerMessage::Reset(Reset { epoch: 1_763_700_000_123, reason: ResetReason::Start })),
@@ -143,7 +146,9 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         subscribe: Subscribe::default(),
     };
     let resume = Some(Resume { epoch: 1_763_700_000_123, cursor: 9 });
+    let (nonce, mac) = (Hex32([2; 32]), Hex32([0xcd; 32]));
     vec![
+        ("proof", ClientMessage::Proof(ClientProof { protocol: 1, nonce, mac })),
         ("hello", ClientMessage::Hello(Box::new(hello.clone()))),
         ("hello-resume", ClientMessage::Hello(Box::new(ClientHello { codec: Codec::Zstd, resume, ..hello }))),
         ("subscribe", ClientMessage::Subscribe(subscribe)),

@@ -137,7 +137,9 @@ impl Engine {
             }
             ServerMessage::Lost(lost) => self.lost = Some(*lost),
             ServerMessage::Bye(bye) => self.bye = Some(bye.clone()),
-            ServerMessage::Reset(_)
+            ServerMessage::Challenge(_)
+            | ServerMessage::Proof(_)
+            | ServerMessage::Reset(_)
             | ServerMessage::Synced(_)
             | ServerMessage::Ping(_)
             | ServerMessage::Pong(_) => {}

@@ -354,6 +354,9 @@ impl Session {
             ClientMessage::Hello(_) => {
                 self.bye(now, ByeReason::Protocol, "hello was sent twice");
             }
+            ClientMessage::Proof(_) => {
+                self.bye(now, ByeReason::Protocol, "a proof that nobody asked for");
+            }
             ClientMessage::Subscribe(subscribe) => requests.push(Request::Update(subscribe)),
             ClientMessage::Focus(focus) => requests.push(Request::Focus(focus)),
             ClientMessage::Pause(pause) => requests.push(Request::Pause(pause.on)),

@@ -17,7 +17,7 @@ impl ServerMessage {
                 helpers(&mut delta.meta.values);
             }
             Self::Reset(_) | Self::Synced(_) | Self::Table(_) | Self::Lost(_) => {}
-            Self::Ping(_) | Self::Pong(_) => {}
+            Self::Challenge(_) | Self::Proof(_) | Self::Ping(_) | Self::Pong(_) => {}
         }
     }
 }
@@ -33,7 +33,7 @@ impl ClientMessage {
             }
             Self::Subscribe(subscribe) => nets(subscribe.filter.as_mut()),
             Self::Bye(bye) => clean(&mut bye.text),
-            Self::Focus(_) | Self::Pause(_) | Self::Ping(_) | Self::Pong(_) => {}
+            Self::Proof(_) | Self::Focus(_) | Self::Pause(_) | Self::Ping(_) | Self::Pong(_) => {}
         }
     }
 }

@@ -202,6 +202,10 @@ fn text() -> impl Strategy<Value = String> {
     "[ -~äé漢]{0,40}"
 }
 
+fn hex32() -> impl Strategy<Value = Hex32> {
+    any::<[u8; 32]>().prop_map(Hex32)
+}
+
 pub fn server_message() -> impl Strategy<Value = ServerMessage> {
     let kernel = (option::of(any::<bool>()), option::of(number()), any::<bool>(), option::of(0..3_u32));
     let hello = (number(), text(), text(), vec(text(), 0..3), any::<u32>(), kernel).prop_map(
@@ -259,6 +263,8 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
     );
     prop_oneof![
         hello,
+        hex32().prop_map(|nonce| ServerMessage::Challenge(Challenge { protocol: 1, nonce })),
+        hex32().prop_map(|mac| ServerMessage::Proof(ServerProof { mac })),
         host,
         table,
         (header(), rows(4)).prop_map(|(h, r)| ServerMessage::Delta(Box::new(r.into_delta(h)))),
@@ -277,7 +283,7 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
 
 fn bye_reason() -> impl Strategy<Value = ByeReason> {
     use ByeReason::*;
-    select(&[Shutdown, Version, Protocol, Limit, Slow, Timeout, Internal][..])
+    select(&[Shutdown, Version, Protocol, Limit, Slow, Timeout, Internal, Auth][..])
 }
 
 fn subscribe() -> impl Strategy<Value = Subscribe> {
@@ -305,6 +311,11 @@ pub fn client_message() -> impl Strategy<Value = ClientMessage> {
                 subscribe,
             }))
         }),
+        (hex32(), hex32()).prop_map(|(nonce, mac)| ClientMessage::Proof(ClientProof {
+            protocol: 1,
+            nonce,
+            mac
+        })),
         subscribe().prop_map(ClientMessage::Subscribe),
         vec(number(), 0..9)
             .prop_map(|ids| ClientMessage::Focus(Focus { id: Ids::from_iter(ids.into_iter().map(FlowId)) })),

@@ -5,27 +5,12 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{delta, flow, reset, synced};
+use common::{delta, flow, hello, reset, synced};
 use conntop::engine::{Engine, NoticeKind};
 use conntop::source::{Messages, SourceEvent};
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{Clock, KernelFacts, Lost, ResetReason, ServerHello, ServerMessage};
-
-fn hello(kernel: KernelFacts) -> SourceEvent {
-    SourceEvent::Connected(Box::new(ServerHello {
-        protocol: 1,
-        server: "conntopd".to_owned(),
-        name: "router".to_owned(),
-        epoch: 1,
-        platform: "Linux".to_owned(),
-        features: Vec::new(),
-        codecs: Vec::new(),
-        interval_ms: 1000,
-        kernel,
-        clock: Clock::default(),
-    }))
-}
+use conntop_proto::message::{KernelFacts, Lost, ResetReason, ServerMessage};
 
 #[test]
 fn one_line_for_each_fact() {

@@ -4,13 +4,14 @@ mod common;
 
 use std::time::Instant;
 
-use common::{delta_of, reset, synced};
+use common::{delta_of, hello, reset, synced};
 use conntop::engine::Engine;
 use conntop::source::{Messages, SourceEvent};
+use conntop::tui::action::Action;
 use conntop::tui::app::{App, Options};
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{Coverage, Pass, ResetReason};
+use conntop_proto::message::{Coverage, KernelFacts, Pass, ResetReason};
 
 /// A delta: when, the number of its pass, what that covers, when that began and ended, and the age
 /// that the header tells then.
@@ -56,4 +57,40 @@ fn the_age_of_a_pass_is_told_when_it_is_old() {
         let told: Vec<&str> = facts.filter(|text| text.starts_with("pass")).collect();
         assert_eq!(told.first().copied(), *wanted, "at {at}");
     }
+}
+
+#[test]
+fn the_header_names_the_window_that_there_is() {
+    // When passes end, how often `w` is pressed after that, and what is told then.
+    let check = |steps: &[(u64, usize, &str)]| {
+        let mut app = App::new(Engine::default(), Options::default(), (120, 40));
+        let now = Instant::now();
+        app.apply(hello(KernelFacts::default()), now).unwrap();
+        app.apply(SourceEvent::Messages(Messages::new([reset(1, ResetReason::Start), synced()])), now)
+            .unwrap();
+        for (number, (at, presses, wanted)) in (1..).zip(steps) {
+            let finished = BootMillis(*at);
+            let pass = Pass { number, started: finished, finished: Some(finished), ..Pass::default() };
+            let delta = delta_of(number, *at, pass, DeltaRows::default());
+            app.apply(SourceEvent::Messages(Messages::new([delta])), now).unwrap();
+            for _ in 0..*presses {
+                let _nothing = app.update(Action::Window, now);
+            }
+            app.refresh(now);
+            assert_eq!(app.screen().header.window, *wanted, "at {at}");
+        }
+    };
+    check(&[
+        (1_000, 0, "2s"),
+        (2_000, 0, "1s of 2s"),
+        (3_000, 0, "2s"),
+        (4_000, 1, "3s of 10s"),
+        (5_010, 0, "4s of 10s"),
+        (9_000, 0, "8s of 10s"),
+        (9_900, 0, "10s"),
+        (12_000, 1, "11s of 40s"),
+        (13_000, 1, "3s"),
+    ]);
+    // Passes take longer than the window that was wished for.
+    check(&[(10_000, 0, "2s"), (17_000, 0, "7s"), (24_000, 1, "14s"), (31_000, 0, "14s")]);
 }

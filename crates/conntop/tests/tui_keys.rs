@@ -129,3 +129,41 @@ fn a_screen_in_between_shows_what_was_complete() {
     assert!(!before.starts_with(&keys(&stage)), "the rows that were asked for");
     assert!(totals(&stage)[0].contains(" of "), "{:?}", totals(&stage));
 }
+
+#[test]
+fn an_invalid_filter_leaves_the_one_of_before() {
+    let ports = |stage: &Stage| {
+        let rows = &stage.app.screen().table.rows;
+        let port = |row: &Row| row.cells.get(6).map(|cell| cell.text.trim().to_owned());
+        let mut ports: Vec<String> = rows.iter().filter_map(port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    let check = |before: &str, typed: &str, valid: bool, wanted: Option<&[&str]>| {
+        let mut stage = Stage::new(200, 60);
+        stage.play(&format!("+5 {before}"));
+        let shown = ports(&stage);
+        stage.play(typed);
+        let filter = stage.app.screen().filter.clone();
+        assert_eq!(filter.is_none_or(|filter| filter.error.is_none()), valid, "{before} {typed}");
+        let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+        assert_eq!(ports(&stage), wanted.unwrap_or(&shown), "{before} {typed}");
+    };
+    // Without a filter, everything stays; `dport 4` is a filter that nothing satisfies.
+    check("", "/ \"dport\"", false, None);
+    check("", "/ \"dport 4\"", true, Some(&[]));
+    check("", "/ \"dport 4 and\"", false, None);
+    check("", "/ \"dport 53\"", true, Some(&["53"]));
+    check("", "/ \"dport 53 and colour red\"", false, None);
+    check("", "/ \"dport 53 and colour red\" Esc", true, None);
+    // With one, it holds.
+    let before = "/ \"dport 53\" Enter";
+    check(before, "/ \" or\"", false, Some(&["53"]));
+    check(before, "/ \" or dport 80\"", true, Some(&["53", "80"]));
+    check(before, "/ \" or dport 80 or\"", false, Some(&["53"]));
+    check(before, "/ \" or dport 80 or\" Enter", false, Some(&["53"]));
+    check(before, "/ \" or dport 80 or\" Esc", true, Some(&["53"]));
+    // What was accepted in between is what counts.
+    check(before, "/ \" or dport 80\" Enter / \" or\"", false, Some(&["53", "80"]));
+}

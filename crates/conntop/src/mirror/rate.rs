@@ -41,11 +41,24 @@ pub struct Window {
 }
 
 impl Window {
-    /// Effective length: what was wished for, or the collector's pass when that takes longer.
+    /// Effective length: about what was wished for; the collector's pass when that takes longer; less
+    /// while no more has been seen.
     #[must_use]
     pub fn length(&self) -> Duration {
         Duration::from_millis(self.to.since(self.from))
     }
+
+    /// Whether it is shorter than what was wished for, by more than passes jitter: not so much has been
+    /// seen yet.
+    #[must_use]
+    pub fn falls_short_of(&self, wished: Duration) -> bool {
+        self.to.since(self.from) < least(wished)
+    }
+}
+
+/// Milliseconds of the shortest window that is taken for one of the wished length.
+fn least(wished: Duration) -> u64 {
+    u64::try_from(wished.as_millis()).unwrap_or(u64::MAX).saturating_mul(TOLERANCE) / 100
 }
 
 /// Totals of both directions at one time.
@@ -165,7 +178,7 @@ impl Passes {
 
     /// Shortest window that is as long as was wished for.
     pub(super) fn least(&self) -> u64 {
-        u64::try_from(self.wished.as_millis()).unwrap_or(u64::MAX).saturating_mul(TOLERANCE) / 100
+        least(self.wished)
     }
 
     /// Whether every known rate is 0, and stays so until a counter moves: none has since `moved`, and

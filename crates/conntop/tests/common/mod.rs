@@ -4,12 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use conntop::mirror::Mirror;
+use conntop::source::SourceEvent;
 use conntop_proto::delta::{DeltaHeader, DeltaRows, EndedRow};
 use conntop_proto::flow::{
     BootMillis, Counters, EndReason, FlowId, FlowRow, IdentityRow, MetaRow, State, StateRow, Status,
     TrafficRow,
 };
-use conntop_proto::message::{Coverage, Pass, Reset, ResetReason, ServerMessage, Synced};
+use conntop_proto::message::{
+    Clock, Coverage, KernelFacts, Pass, Reset, ResetReason, ServerHello, ServerMessage, Synced,
+};
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
 pub fn addr(last: u8) -> IpAddr {
@@ -74,6 +77,22 @@ pub fn pass(number: u64) -> Pass {
         read: 0,
         dirty: false,
     }
+}
+
+/// A collector that gives so much.
+pub fn hello(kernel: KernelFacts) -> SourceEvent {
+    SourceEvent::Connected(Box::new(ServerHello {
+        protocol: 1,
+        server: "conntopd".to_owned(),
+        name: "router".to_owned(),
+        epoch: 1,
+        platform: "Linux".to_owned(),
+        features: Vec::new(),
+        codecs: Vec::new(),
+        interval_ms: 1000,
+        kernel,
+        clock: Clock::default(),
+    }))
 }
 
 pub fn reset(epoch: u64, reason: ResetReason) -> ServerMessage {

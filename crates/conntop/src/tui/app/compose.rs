@@ -51,8 +51,6 @@ impl App {
         }
         let kernel_max = self.engine.kernel().and_then(|kernel| kernel.max);
         let turnover = self.pace.per_second();
-        let asked = super::WINDOWS.get(self.window).copied().unwrap_or(2);
-        let seconds = mirror.window().map_or(asked, |w| w.length().saturating_add(HALF).as_secs());
         Header {
             node: self.engine.hello().map_or_else(String::new, |hello| hello.name.clone()),
             source: self.options.source.clone(),
@@ -62,13 +60,25 @@ impl App {
             history: self.pace.history(),
             quiet_outside: total.is_some_and(|t| t.down == 0 && t.up == 0),
             others,
-            window: if heard { format!("{}s", seconds.max(asked)) } else { String::new() },
+            window: if heard { self.window_word() } else { String::new() },
             clock: self.clock(),
             flows: heard.then(|| self.live()),
             max: self.engine.table().and_then(|table| table.max).or(kernel_max),
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
             abnormal: self.abnormal(now),
+        }
+    }
+
+    /// The window that rates are of, and what was wished for while not so much has been seen.
+    fn window_word(&self) -> String {
+        let asked = super::WINDOWS.get(self.window).copied().unwrap_or(2);
+        let Some(window) = self.engine.mirror().window() else { return format!("{asked}s") };
+        let seconds = window.length().saturating_add(HALF).as_secs();
+        if window.falls_short_of(Duration::from_secs(asked)) {
+            format!("{seconds}s of {asked}s")
+        } else {
+            format!("{}s", seconds.max(asked))
         }
     }
 

@@ -1,7 +1,8 @@
 //! The filter: what is typed, what of it applies, and where it is wrong.
 //!
-//! While one types, the rows follow every valid expression; an invalid one leaves the last valid
-//! one in force and points at the mistake.
+//! While one types, the rows follow every valid expression. An invalid one points at the mistake, and
+//! what applied before one began to type applies meanwhile: what stands before the mistake is no
+//! filter that anybody asked for.
 
 use super::listing::{Filter, parse_filter};
 use crate::tui::action::Edit;
@@ -89,7 +90,10 @@ impl Filtering {
         }
         match parse_filter(text) {
             Ok(filter) => self.applied = Some((text.to_owned(), filter)),
-            Err(caret) => self.error = Some(caret),
+            Err(caret) => {
+                self.applied.clone_from(&self.before);
+                self.error = Some(caret);
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Passes that the budget does not hold back: the first one after waking, and those after a loss,
+//! Passes that the budget does not hold back: the first one after waking as a rule, and those after a loss,
 //! which come ever less often while they do not help.
 
 use std::time::Duration;
@@ -24,9 +24,10 @@ impl Repair {
         Self { wanted: None, begun: None, backoff: LEAST }
     }
 
-    /// Somebody subscribed: the first pass comes at once.
-    pub(super) fn wake(&mut self, now: Instant) {
-        self.wanted = Some(now);
+    /// Somebody subscribed: the first pass comes then, or is an ordinary one. It repairs what was lost
+    /// before as well.
+    pub(super) fn wake(&mut self, at: Option<Instant>) {
+        self.wanted = at;
     }
 
     /// Something was lost.

@@ -54,6 +54,8 @@ struct Machine {
     /// Whole passes are dirty.
     dirty: bool,
     passes: Vec<Done>,
+    /// CPU time of all passes.
+    spent: Duration,
 }
 
 impl Machine {
@@ -77,6 +79,7 @@ impl Machine {
             budget,
             dirty: false,
             passes: Vec::new(),
+            spent: Duration::ZERO,
         }
     }
 
@@ -134,6 +137,7 @@ impl Machine {
             self.excess_most = self.excess_most.max(self.excess);
         }
         self.now += cost;
+        self.spent += cost;
         self.picker.spent(cost);
     }
 
@@ -237,6 +241,45 @@ fn repairs_do_not_wait_but_back_off() {
     let ended: Vec<u64> = repairs.map(|done| done.ended.as_secs()).collect();
     // Waits of 1, 2, 4, 8, 10, 10... seconds, and a quarter of a second for each pass.
     assert_eq!(ended, [0, 1, 3, 8, 16, 26, 36, 47, 57]);
+}
+
+/// Clients who connect, fail and come back: (flows, first passes that nothing holds back while they do,
+/// most of a core in percent).
+#[test]
+fn whoever_reconnects_in_a_loop_gets_no_more_than_the_budget() {
+    let time = Duration::from_secs(600);
+    for (flows, at_once, most) in [(1000, 500..=600, 3.0), (100_000, 10..=20, 11.0), (1_000_000, 2..=3, 11.0)]
+    {
+        let mut machine = Machine::new("10", size(flows, flows), offers());
+        while machine.now < machine.begun + time {
+            machine.run(Duration::from_millis(200));
+            machine.now += Duration::from_millis(50);
+            machine.picker.wake(machine.now);
+            machine.tick_at = machine.now + TICK;
+        }
+        let firsts = machine.passes.iter().filter(|done| done.plan.pace == Pace::AtOnce).count();
+        assert!(at_once.contains(&firsts), "{flows} flows: {firsts}");
+        let percent = machine.spent.as_secs_f64() / (machine.now - machine.begun).as_secs_f64() * 100.0;
+        assert!(percent < most, "{flows} flows: {percent} %");
+    }
+}
+
+/// Whoever comes again after a while is served at once.
+#[test]
+fn first_passes_are_free_again_after_a_rest() {
+    let mut machine = Machine::new("10", size(1_000_000, 900_000), offers());
+    let mut paces = Vec::new();
+    for rest in [1, 1, 1, 60, 1] {
+        let passes = machine.passes.len();
+        while machine.passes.len() == passes {
+            machine.run(Duration::from_millis(100));
+        }
+        paces.push(machine.passes[passes].plan.pace == Pace::AtOnce);
+        machine.now += Duration::from_secs(rest);
+        machine.picker.wake(machine.now);
+        machine.tick_at = machine.now + TICK;
+    }
+    assert_eq!(paces, [true, true, false, false, true]);
 }
 
 /// On a machine that is slower than the one that was measured the choice is the same.

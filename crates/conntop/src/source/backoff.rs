@@ -1,5 +1,8 @@
 //! How long to wait before the next attempt: doubling from 0.2 s to 10 s, each with jitter so that
 //! the clients of a server that restarted do not come back all at once.
+//!
+//! They begin anew only after a connection that lasted: one that fails as soon as it stands is no
+//! success, and a loop of such is what costs the server most.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -8,6 +11,8 @@ use std::time::Duration;
 pub const FIRST: Duration = Duration::from_millis(200);
 /// Longest pause.
 pub const LONGEST: Duration = Duration::from_secs(10);
+/// A connection that delivered for this long was a success.
+pub const STABLE: Duration = Duration::from_secs(10);
 
 /// The pauses between attempts.
 #[derive(Clone, Debug, Default)]
@@ -16,9 +21,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Begins anew after a success.
-    pub fn reset(&mut self) {
-        self.attempts = 0;
+    /// A connection delivered for this long and is over.
+    pub fn lasted(&mut self, time: Duration) {
+        if time >= STABLE {
+            self.attempts = 0;
+        }
     }
 
     /// The next pause.
@@ -47,7 +54,9 @@ mod tests {
         let mut backoff = Backoff::default();
         let full: Vec<u128> = (0..9).map(|_| backoff.next_with(1000).as_millis()).collect();
         assert_eq!(full, [200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000]);
-        backoff.reset();
+        backoff.lasted(STABLE - Duration::from_millis(1));
+        assert_eq!(backoff.next_with(1000), LONGEST, "no success");
+        backoff.lasted(STABLE);
         assert_eq!(backoff.next_with(0), FIRST / 2);
         let next = backoff.pause();
         assert!(next >= FIRST && next <= FIRST * 2, "{next:?}");

@@ -63,6 +63,7 @@ pub fn remote(config: RemoteConfig) -> Source {
         paused: false,
         progress: Progress::default(),
         backoff: Backoff::default(),
+        delivering: None,
     };
     tokio::spawn(remote.run());
     source
@@ -128,6 +129,8 @@ struct Remote {
     paused: bool,
     progress: Progress,
     backoff: Backoff,
+    /// Since when the connection delivers.
+    delivering: Option<Instant>,
 }
 
 impl Remote {
@@ -145,6 +148,9 @@ impl Remote {
             }
             if !over.keeps_progress() {
                 self.progress = Progress::default();
+            }
+            if let Some(since) = self.delivering.take() {
+                self.backoff.lasted(since.elapsed());
             }
             let retry_in = self.backoff.pause();
             if self.events.send(SourceEvent::Stale { cause: over.to_string(), retry_in }).await.is_err() {
@@ -297,7 +303,7 @@ impl Remote {
                 self.progress.note(message);
             }
             self.emit(SourceEvent::Messages(Messages::new(batch))).await?;
-            self.backoff.reset();
+            self.delivering.get_or_insert_with(Instant::now);
         }
         end.map_or(Ok(()), Err)
     }

@@ -94,6 +94,10 @@ pub struct ServerHello {
     pub kernel: KernelFacts,
     /// Both clocks of the collector at one moment.
     pub clock: Clock,
+    /// What confines the collector's threads, for people to read, such as
+    /// `best: caps, landlock 6, seccomp`; null when it does not say.
+    #[serde(default)]
+    pub sandbox: Option<String>,
 }
 
 /// What the collector's kernel and namespace give.

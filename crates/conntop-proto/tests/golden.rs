@@ -184,6 +184,7 @@ fn hello() -> ServerHello {
             tracking: Some(true),
         },
         clock: Clock { boot: AT, wall_ms: 1_763_786_400_123 },
+        sandbox: Some("best: caps, landlock 6, seccomp".into()),
     }
 }
 

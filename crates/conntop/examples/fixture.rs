@@ -276,6 +276,7 @@ fn hello() -> ServerHello {
             tracking: Some(true),
         },
         clock: Clock { boot: at(0), wall_ms: WALL_MS },
+        sandbox: None,
     }
 }
 

@@ -116,5 +116,6 @@ fn hello(flows: u64) -> ServerHello {
             ..KernelFacts::default()
         },
         clock: Clock { boot: BootMillis(1_000), wall_ms: 1_795_262_640_000 },
+        sandbox: None,
     }
 }

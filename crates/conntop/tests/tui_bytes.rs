@@ -91,6 +91,7 @@ fn hostile_hello(text: &str) -> SourceEvent {
         interval_ms: 1000,
         kernel: conntop_proto::message::KernelFacts::default(),
         clock: conntop_proto::message::Clock::default(),
+        sandbox: None,
     };
     SourceEvent::Connected(Box::new(hello))
 }

@@ -11,6 +11,7 @@ use conntop_proto::DEFAULT_PORT;
 use nfnetlink::netns::Netns;
 
 use crate::collector::{BudgetError, CpuBudget};
+use crate::privilege::Sandbox;
 
 /// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -65,6 +66,10 @@ pub struct Settings {
     pub name: Option<String>,
     /// Connections at once.
     pub max_clients: usize,
+    /// User to become, by name or number.
+    pub user: Option<String>,
+    /// How much of the confinement has to work.
+    pub sandbox: Sandbox,
 }
 
 /// Whom to serve.
@@ -165,6 +170,8 @@ enum Id {
     NetNs,
     Name,
     MaxClients,
+    User,
+    Sandbox,
     Help,
     Version,
 }
@@ -203,6 +210,10 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Name shown to clients (default: the host name)";
     MaxClients "max-clients" None, "N",
         "Connections at once (default 128); a sixteenth of them is kept for the unix socket if there is one";
+    User "user" None, "NAME|UID",
+        "Become this user, as in /etc/passwd, once sockets are open; one thread keeps CAP_NET_ADMIN";
+    Sandbox "sandbox" None, "strict|best|off",
+        "How much of the confinement has to work: all of it, or what this kernel has (default best); off only drops capabilities";
     Help "help" Some('h'), "", "Print this help";
     Version "version" Some('V'), "", "Print the version";
 };
@@ -263,6 +274,8 @@ struct Given {
     netns: Option<Netns>,
     name: Option<String>,
     max_clients: Option<usize>,
+    user: Option<String>,
+    sandbox: Sandbox,
 }
 
 impl Given {
@@ -330,6 +343,14 @@ impl Given {
                 let most = most.filter(|most| (1..=MAX_MAX_CLIENTS).contains(most));
                 self.max_clients = Some(most.ok_or_else(|| bad("expected a number from 1 to 10000"))?);
             }
+            Id::User => {
+                let user = text.filter(|user| !user.is_empty());
+                self.user = Some(user.ok_or_else(|| bad("expected a name or a number"))?.to_owned());
+            }
+            Id::Sandbox => {
+                let sandbox = text.and_then(|text| text.parse().ok());
+                self.sandbox = sandbox.ok_or_else(|| bad("expected strict, best or off"))?;
+            }
             Id::Help | Id::Version => {}
         }
         Ok(())
@@ -373,6 +394,8 @@ impl Given {
             netns: self.netns,
             name: self.name,
             max_clients: self.max_clients.unwrap_or(DEFAULT_MAX_CLIENTS),
+            user: self.user,
+            sandbox: self.sandbox,
         }
     }
 }

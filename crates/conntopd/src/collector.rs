@@ -2,9 +2,10 @@
 //! changes in it to subscribers.
 //!
 //! Three threads: `ct-events` drains events by timer, `ct-requests` reads sources (`source`), asks
-//! for statistics and addresses; both live in the namespace that is watched. `ct-table` owns the
+//! for statistics and addresses, in the namespace that is watched. `ct-table` owns the
 //! table, commands the other two and answers subscribers. They forward raw buffers; everything is
-//! bounded, and whoever is too fast waits.
+//! bounded, and whoever is too fast waits. Only `ct-requests` has a capability, CAP_NET_ADMIN; it
+//! opens the event socket, each time, and hands it over.
 //!
 //! What is read next, and how fast, decides the `picker` within a budget of CPU time. It knows
 //! sources only by what they promise to cover and by what they cost.
@@ -49,6 +50,7 @@ use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
 use self::source::{DumpSource, GetSource, ProcSource, Source};
+use crate::privilege::{Plan, Report as Confined, Role};
 use crate::table::{self, Limits};
 
 /// Reports under way: with [`BUFFERS`] and [`events::BATCHES`] the most that reading can be ahead of
@@ -82,6 +84,8 @@ pub struct CollectorConfig {
     pub proc: bool,
     /// Most flows to hold; beyond them the table is truncated, visibly.
     pub max_flows: usize,
+    /// How the threads are confined once they have what they need.
+    pub privilege: Plan,
 }
 
 impl Default for CollectorConfig {
@@ -95,6 +99,7 @@ impl Default for CollectorConfig {
             cpu_budget: CpuBudget::default(),
             proc: true,
             max_flows: table::MAX_FLOWS,
+            privilege: Plan::default(),
         }
     }
 }
@@ -113,9 +118,13 @@ impl Collector {
         let (pool, buffers) = Pool::new(BUFFERS, source::BUFFER);
         let (batch_pool, batches) = Pool::new(events::BATCHES, 0);
         let (requests, commands) = std_mpsc::channel();
-        let netns = config.netns.clone();
+        let buffer = config.events.then(|| config.event_buffer.unwrap_or_else(event_buffer));
         let sender = reports.clone();
-        let (sysctls, host, offers) = start("ct-requests", netns, move || {
+        let plan = &config.privilege;
+        let (found, asking) = start("ct-requests", Role::Requests, plan, move || {
+            if let Some(netns) = &config.netns {
+                netns.enter()?;
+            }
             let mut socket = RequestSocket::open()?;
             // Whether it is permitted shows only in an answer.
             match socket.stats() {
@@ -123,37 +132,37 @@ impl Collector {
                 Err(error) => tracing::debug!(%error, "no numbers of the table"),
                 Ok(_) => {}
             }
+            // Opened once to know, and closed again until somebody subscribes.
+            let open = |buffer| EventSocket::open(Subscription::NewDestroy, buffer);
+            let granted = buffer.map(open).transpose()?.map(|socket| socket.buffer_size());
+            let granted = granted.and_then(|bytes| u64::try_from(bytes).ok());
             let sources = sources(config.proc)?;
             let offers = sources.iter().map(|source| source.offer()).collect();
             let thread = Requests { commands, reports: sender, pool, socket, sources };
             let host = host::read().unwrap_or_default();
-            Ok(((Sysctls::read(), host, offers), move || thread.run()))
+            Ok((Found { sysctls: Sysctls::read(), host, offers, granted }, move || thread.run()))
         })?;
-        let events = config.events.then(|| -> Result<_, CollectorError> {
+        let events = buffer.map(|buffer| -> Result<_, CollectorError> {
             let (events, commands) = std_mpsc::channel();
-            let buffer = config.event_buffer.unwrap_or_else(event_buffer);
-            let thread = Events { commands, reports: reports.clone(), pool: batch_pool, buffer };
-            let granted = start("ct-events", config.netns.clone(), move || {
-                // Opened once to know, and closed again until somebody subscribes.
-                let granted = EventSocket::open(Subscription::NewDestroy, buffer)?.buffer_size();
-                Ok((u64::try_from(granted).ok(), move || thread.run()))
-            })?;
-            Ok((events, granted))
+            let requests = requests.clone();
+            let thread = Events { commands, reports, pool: batch_pool, requests, buffer };
+            let ((), draining) =
+                start("ct-events", Role::Events, plan, move || Ok(((), move || thread.run())))?;
+            Ok((events, draining))
         });
-        let (events, granted) = events.transpose()?.unzip();
-        let granted = granted.flatten();
+        let (events, draining) = events.transpose()?.unzip();
         let interval = config.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         let epoch = clock::both().wall_ms;
-        let kernel = sysctls.kernel(config.events, granted);
+        let kernel = found.sysctls.kernel(config.events, found.granted);
         let (hello, hello_seen) = watch::channel(hello(config.name, interval, epoch, kernel));
         let (calls, called) = mpsc::unbounded_channel();
         let requests = Some(requests);
         let wires = Wires { reports: reported, calls: called, events, requests, buffers, batches, hello };
         let limits = Limits { flows: config.max_flows, ..Limits::default() };
         let setup = Setup { interval, budget: config.cpu_budget, limits, epoch };
-        let found = Found { sysctls, host, offers, granted };
-        start_hub(move || Hub::new(wires, setup, found))?;
-        Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default() })
+        let computing = start_hub(plan, move || Hub::new(wires, setup, found))?;
+        let confined = draining.iter().fold(asking.and(&computing), |all, thread| all.and(thread));
+        Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default(), confined })
     }
 }
 
@@ -171,28 +180,31 @@ fn sources(proc: bool) -> nfnetlink::Result<Vec<Box<dyn Source>>> {
     Ok(sources)
 }
 
-fn start_hub(hub: impl FnOnce() -> Hub + Send + 'static) -> Result<(), CollectorError> {
-    start("ct-table", None, move || {
+fn start_hub(plan: &Plan, hub: impl FnOnce() -> Hub + Send + 'static) -> Result<Confined, CollectorError> {
+    let ((), confined) = start("ct-table", Role::Table, plan, move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(|source| CollectorError::Thread { thread: "ct-table", source })?;
         Ok(((), move || runtime.block_on(hub().run())))
-    })
+    })?;
+    Ok(confined)
 }
 
-/// Starts a thread, waits until `prepare` has run in it, and gives what that found.
+/// Starts a thread, waits until `prepare` has run in it and it is confined, and gives what both found.
 fn start<T: Send + 'static, F: FnOnce()>(
     name: &'static str,
-    netns: Option<Netns>,
+    role: Role,
+    plan: &Plan,
     prepare: impl FnOnce() -> Result<(T, F), CollectorError> + Send + 'static,
-) -> Result<T, CollectorError> {
+) -> Result<(T, Confined), CollectorError> {
     let (ready, found) = std_mpsc::channel();
+    let plan = plan.clone();
     let body = move || {
-        let entered = netns.map_or(Ok(()), |netns| netns.enter().map_err(CollectorError::from));
-        match entered.and_then(|()| prepare()) {
-            Ok((value, run)) => {
-                let _ = ready.send(Ok(value));
+        let prepared = prepare().and_then(|(value, run)| Ok((value, plan.confine(role)?, run)));
+        match prepared {
+            Ok((value, confined, run)) => {
+                let _ = ready.send(Ok((value, confined)));
                 run();
             }
             Err(error) => {
@@ -229,5 +241,6 @@ fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: KernelFac
         interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
         kernel,
         clock: clock::both(),
+        sandbox: None,
     }
 }

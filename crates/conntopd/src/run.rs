@@ -1,20 +1,21 @@
 //! The daemon from its arguments to its exit code.
 //!
 //! Order: arguments, what must be refused, the listening sockets (so that a taken port is known
-//! before the kernel is asked for anything), the collector, the start-up lines, serving.
+//! before the kernel is asked for anything), the collector, which confines its threads, the start-up
+//! lines, this thread's confinement, serving.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use conntop_proto::message::KernelFacts;
-use nfnetlink::netns::NetnsError;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use crate::args::{self, Command, Events, Proc, Serve, Settings};
-use crate::collector::{Collector, CollectorConfig, CollectorError};
+use crate::collector::{Collector, CollectorConfig, CollectorError, CollectorHandle};
 use crate::facts::{self, Weight};
+use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError};
 use crate::server::listen::{self, GROUP, ListenError};
 use crate::server::{Server, stdio};
 
@@ -36,6 +37,10 @@ enum RunError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Collector(#[from] CollectorError),
+    #[error(transparent)]
+    User(#[from] UserError),
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
     #[error("the collector has ended; the lines above say why")]
     CollectorEnded,
     #[error("starting the runtime: {0}")]
@@ -47,9 +52,13 @@ enum RunError {
 impl RunError {
     fn code(&self) -> u8 {
         match self {
-            Self::Listen(ListenError::Exposed(_)) => EXIT_REFUSED,
+            Self::Listen(ListenError::Exposed(_)) | Self::User(_) => EXIT_REFUSED,
+            Self::Privilege(error) | Self::Collector(CollectorError::Privilege(error)) => match error {
+                PrivilegeError::Missing { .. } => EXIT_REFUSED,
+                PrivilegeError::Step { .. } => EXIT_PERMISSION,
+            },
             Self::Listen(error) if error.is_permission() => EXIT_PERMISSION,
-            Self::Collector(error) if is_permission(error) => EXIT_PERMISSION,
+            Self::Collector(error) if error.is_permission() => EXIT_PERMISSION,
             _ => EXIT_FAILURE,
         }
     }
@@ -82,7 +91,7 @@ where
         Ok(()) => EXIT_OK,
         Err(error) => {
             tracing::error!("{error}");
-            if error.code() == EXIT_PERMISSION && matches!(error, RunError::Collector(_)) {
+            if matches!(&error, RunError::Collector(error) if error.is_permission()) {
                 tracing::error!("{PERMISSION_HINT}");
             }
             error.code()
@@ -123,10 +132,11 @@ fn daemon(settings: &Settings) -> Result<(), RunError> {
 }
 
 async fn serve(settings: &Settings) -> Result<(), RunError> {
+    let plan = plan(settings)?;
     // First of all, so that a signal during the start is not lost.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
     if settings.serve == Serve::Stdio {
-        return serve_stdio(settings, &mut signals).await;
+        return serve_stdio(settings, &plan, &mut signals).await;
     }
     let unix = match &settings.unix {
         Some(path) => Some(listen::unix(path).await?),
@@ -134,7 +144,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
     };
     let tcp = listen::tcp(&settings.listen)?;
     raise_descriptor_limit(settings.max_clients);
-    let collector = Collector::spawn(config(settings))?;
+    let collector = Collector::spawn(config(settings, &plan))?;
     say_kernel(&collector.hello().kernel);
     if let Some(unix) = &unix {
         match unix.group() {
@@ -147,6 +157,7 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
             ),
         }
     }
+    let collector = lock(&plan, collector)?;
     let handle = collector.clone();
     let server = Server::new(collector, tcp, unix, settings.max_clients);
     for address in server.addresses() {
@@ -171,9 +182,10 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
 }
 
 /// Serves the one client on stdin and stdout.
-async fn serve_stdio(settings: &Settings, signals: &mut Signals) -> Result<(), RunError> {
-    let collector = Collector::spawn(config(settings))?;
+async fn serve_stdio(settings: &Settings, plan: &Plan, signals: &mut Signals) -> Result<(), RunError> {
+    let collector = Collector::spawn(config(settings, plan))?;
     say_kernel(&collector.hello().kernel);
+    let collector = lock(plan, collector)?;
     let handle = collector.clone();
     let mut ended = Ok(());
     let stop = async {
@@ -235,7 +247,29 @@ fn raise_descriptor_limit(clients: usize) {
     }
 }
 
-fn config(settings: &Settings) -> CollectorConfig {
+fn plan(settings: &Settings) -> Result<Plan, UserError> {
+    let user = settings.user.as_deref().map(User::find).transpose()?;
+    let socket = settings.unix.as_deref().map(|path| match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
+        _ => ".".into(),
+    });
+    let files = Files { read: Vec::new(), remove: socket.into_iter().collect() };
+    Ok(Plan { sandbox: settings.sandbox, user, files })
+}
+
+/// Confines this thread, the last one; what it serves then tells how.
+fn lock(plan: &Plan, collector: CollectorHandle) -> Result<CollectorHandle, PrivilegeError> {
+    let collector = collector.served_by(&plan.confine(Role::Serve)?);
+    let confined = collector.confined();
+    if confined.is_whole() {
+        tracing::info!("sandbox {confined}");
+    } else {
+        tracing::warn!("sandbox {confined}");
+    }
+    Ok(collector)
+}
+
+fn config(settings: &Settings, plan: &Plan) -> CollectorConfig {
     CollectorConfig {
         name: settings.name.clone(),
         interval: settings.interval,
@@ -244,18 +278,8 @@ fn config(settings: &Settings) -> CollectorConfig {
         cpu_budget: settings.cpu_budget,
         proc: settings.proc == Proc::IfCheaper,
         netns: settings.netns.clone(),
+        privilege: plan.clone(),
         ..CollectorConfig::default()
-    }
-}
-
-fn is_permission(error: &CollectorError) -> bool {
-    let refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
-    match error {
-        CollectorError::Denied(_) => true,
-        CollectorError::Netns(NetnsError::Open { source, .. } | NetnsError::Enter { source, .. }) => {
-            refused(source)
-        }
-        _ => false,
     }
 }
 

@@ -44,6 +44,7 @@ impl ServerHello {
         clean(&mut self.name);
         clean(&mut self.platform);
         self.features.iter_mut().for_each(clean);
+        self.sandbox.iter_mut().for_each(clean);
     }
 }
 

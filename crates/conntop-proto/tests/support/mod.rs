@@ -231,6 +231,7 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
                     tracking: acct,
                 },
                 clock: Clock { boot: BootMillis(epoch), wall_ms: epoch },
+                sandbox: None,
             }))
         },
     );

@@ -92,6 +92,7 @@ pub fn hello(kernel: KernelFacts) -> SourceEvent {
         interval_ms: 1000,
         kernel,
         clock: Clock::default(),
+        sandbox: None,
     }))
 }
 

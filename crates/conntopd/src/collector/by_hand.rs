@@ -11,6 +11,7 @@ use super::handle::Call;
 use super::hub::{Hub, Setup, Wires};
 use super::report::{Found, Report, Sysctls};
 use super::{CollectorError, CollectorHandle, clock, hello, start_hub};
+use crate::privilege::{Plan, Sandbox};
 use crate::table::{FlowTable, Limits};
 
 /// Feeds the table of a [`CollectorHandle::by_hand`].
@@ -71,8 +72,9 @@ impl CollectorHandle {
         };
         let found = Found { sysctls: Sysctls::default(), host, offers: Vec::new(), granted: None };
         let setup = Setup { interval, budget: CpuBudget::default(), limits: Limits::default(), epoch };
-        start_hub(move || Hub::new(wires, setup, found))?;
+        let plan = Plan { sandbox: Sandbox::Off, ..Plan::default() };
+        let confined = start_hub(&plan, move || Hub::new(wires, setup, found))?;
         let feeder = Feeder { calls: calls.clone(), _reports: reports };
-        Ok((Self { calls, hello, ids: Arc::default() }, feeder))
+        Ok((Self { calls, hello, ids: Arc::default(), confined }, feeder))
     }
 }

@@ -2,6 +2,8 @@
 
 use nfnetlink::netns::NetnsError;
 
+use crate::privilege::PrivilegeError;
+
 /// Why a collector cannot begin; each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectorError {
@@ -25,6 +27,9 @@ pub enum CollectorError {
         /// Why.
         source: std::io::Error,
     },
+    /// A thread could not be confined.
+    #[error("{0}")]
+    Privilege(#[from] PrivilegeError),
     /// A thread ended before it was ready; the log says why.
     #[error("thread {0} ended before it was ready")]
     Ended(&'static str),

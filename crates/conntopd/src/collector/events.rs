@@ -1,19 +1,20 @@
-//! The thread `ct-events`: drains the event socket by timer.
+//! The thread `ct-events`: drains the event socket by timer. It has no capability: `ct-requests` opens
+//! the socket for it.
 //!
 //! It pauses so that a drain finds some dozens of events, which costs a third of being woken for
 //! each. When the table's thread waits for the events before some moment it asks, and is answered
 //! within [`SHORTEST`].
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender as AskSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use conntop_proto::flow::BootMillis;
-use nfnetlink::{EventSocket, Subscription};
+use nfnetlink::EventSocket;
 use tokio::sync::mpsc::Sender;
 
 use super::clock;
 use super::pool::Pool;
-use super::report::{EventBatch, Listen, Report};
+use super::report::{Ask, EventBatch, Listen, Report};
 use crate::table::ReadSpan;
 
 /// Events taken at once: about 256 KiB.
@@ -37,6 +38,8 @@ pub(super) struct Events {
     pub(super) commands: Receiver<Listen>,
     pub(super) reports: Sender<Report>,
     pub(super) pool: Pool,
+    /// Who opens sockets.
+    pub(super) requests: AskSender<Ask>,
     /// Bytes of buffer to ask for.
     pub(super) buffer: usize,
 }
@@ -54,7 +57,12 @@ impl Events {
 
     /// Whether the hub is still there.
     fn listen(&mut self) -> bool {
-        match EventSocket::open(Subscription::NewDestroy, self.buffer) {
+        let (to, opened) = sync_channel(1);
+        if self.requests.send(Ask::Listen { buffer: self.buffer, to }).is_err() {
+            return false;
+        }
+        let Ok(opened) = opened.recv() else { return false };
+        match opened {
             Ok(socket) => {
                 let buffer = u64::try_from(socket.buffer_size()).unwrap_or(u64::MAX);
                 self.tell(Report::Listening(buffer)) && self.drain(socket)

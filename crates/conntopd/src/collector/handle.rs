@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::clock;
 use crate::frame::Frame;
+use crate::privilege::Report;
 use crate::table::{FilterError, FlowTable, Interest};
 
 /// How long a hello waits for facts about the kernel: they take less than a millisecond, and older
@@ -78,6 +79,7 @@ pub struct CollectorHandle {
     pub(super) calls: mpsc::UnboundedSender<Call>,
     pub(super) hello: watch::Receiver<ServerHello>,
     pub(super) ids: Arc<AtomicU64>,
+    pub(super) confined: Report,
 }
 
 impl CollectorHandle {
@@ -91,7 +93,21 @@ impl CollectorHandle {
         }
         let mut hello = self.hello.borrow().clone();
         hello.clock = clock::both();
+        hello.sandbox = Some(self.confined.to_string());
         hello
+    }
+
+    /// What confines its threads.
+    #[must_use]
+    pub fn confined(&self) -> &Report {
+        &self.confined
+    }
+
+    /// Tells with its hellos that the threads which serve it are confined so.
+    #[must_use]
+    pub fn served_by(mut self, confined: &Report) -> Self {
+        self.confined = self.confined.and(confined);
+        self
     }
 
     /// Ends when the collector has ended, which it does not while there is a handle unless it fails.

@@ -1,9 +1,11 @@
 //! What the threads tell the table's thread, and what it tells them.
 
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{Host, KernelFacts};
+use nfnetlink::EventSocket;
 use nfnetlink::ct::FlowRef;
 
 use super::source::{Offer, Part};
@@ -141,4 +143,7 @@ pub(super) enum Ask {
     Numbers,
     /// Read the machine's addresses.
     Host,
+    /// Open an event socket with so many bytes of buffer, for the thread `ct-events`: this one has
+    /// the capability.
+    Listen { buffer: usize, to: SyncSender<nfnetlink::Result<EventSocket>> },
 }

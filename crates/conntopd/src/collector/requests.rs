@@ -1,11 +1,12 @@
 //! The thread `ct-requests`: reads sources in slices, numbers, addresses. Between two slices of a
-//! pass it serves whatever else was asked.
+//! pass it serves whatever else was asked. It is the only one with a capability, so it opens the
+//! sockets of others too.
 
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use nfnetlink::RequestSocket;
 use nfnetlink::ct::FlowRef;
+use nfnetlink::{EventSocket, RequestSocket, Subscription};
 use tokio::sync::mpsc::Sender;
 
 use super::pool::Pool;
@@ -67,6 +68,11 @@ impl Requests {
                         Ok(())
                     }
                 },
+                Ask::Listen { buffer, to } => {
+                    // Nobody waits if the daemon ends just now.
+                    let _ = to.send(EventSocket::open(Subscription::NewDestroy, buffer));
+                    Ok(())
+                }
             };
             if done.is_err() {
                 return;

@@ -123,6 +123,7 @@ fn server_hello() -> ServerHello {
         interval_ms: 1000,
         kernel: KernelFacts::default(),
         clock: Clock::default(),
+        sandbox: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Flows { .. } => "flows",
         Ask::Numbers => "numbers",
         Ask::Host => "host",
+        Ask::Listen { .. } => "listen",
     }
 }
 

@@ -18,6 +18,7 @@ use super::super::super::report::{
 use super::super::super::source::{Form, Means, Offer, Part, Reach};
 use super::super::super::{CollectorHandle, Subscriber, SubscriberConfig, clock, hello};
 use super::super::{Hub, Setup, Wires};
+use crate::privilege::Report as Confined;
 use crate::table::{Limits, Outcome, ReadSpan};
 
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -81,7 +82,7 @@ impl Bench {
         let sysctls = Sysctls::default();
         let found = Found { sysctls, host: Host::default(), offers: OFFERS.to_vec(), granted: None };
         let hub = Hub::new(wires, setup, found);
-        let handle = CollectorHandle { calls, hello, ids: Arc::default() };
+        let handle = CollectorHandle { calls, hello, ids: Arc::default(), confined: Confined::default() };
         Self { hub, now: Instant::now(), handle, asks, listens, _buffers: [back, batches_back] }
     }
 

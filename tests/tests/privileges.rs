@@ -1,0 +1,98 @@
+//! What the daemon's threads may do, as the kernel tells it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panics"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use conntop_tests::inject::Plan;
+use conntop_tests::judge::{Reading, judge};
+use conntop_tests::programs::Daemon;
+use conntop_tests::{Stage, lab_or_skip};
+
+const NET_ADMIN: u64 = 1 << 12;
+
+/// Fields of /proc/PID/task/TID/status by the name of the thread.
+fn threads(pid: u32) -> BTreeMap<String, BTreeMap<String, String>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let status = tasks.map(|task| {
+        let text = fs::read_to_string(task.unwrap().path().join("status")).unwrap();
+        let field = |line: &str| line.split_once(':').map(|(k, v)| (k.to_owned(), v.trim().to_owned()));
+        text.lines().filter_map(field).collect::<BTreeMap<_, _>>()
+    });
+    status.map(|fields| (fields["Name"].clone(), fields)).collect()
+}
+
+/// Capabilities of one thread: permitted, effective, inheritable, bounding, ambient.
+fn capabilities(thread: &BTreeMap<String, String>) -> [u64; 5] {
+    ["CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb"]
+        .map(|name| u64::from_str_radix(&thread[name], 16).unwrap())
+}
+
+/// Starts a daemon so, and compares all its threads while it serves.
+#[track_caller]
+fn check(arguments: &[&str], uid: u32, confined: bool) {
+    let lab = lab_or_skip!();
+    let mut stage = Stage::set(lab, arguments).unwrap();
+    stage.inject(&Plan::new(1), 500).unwrap();
+    assert_eq!(stage.check("confined").unwrap().compared, 500);
+    compare(&stage.daemon, uid, confined);
+    // And it works so, after the last client has gone and another one came too.
+    let Stage { client, mut daemon, lab, injector: _alive } = stage;
+    drop(client);
+    let before = Reading::take(&lab.router).unwrap();
+    let verdict = judge(&before, &daemon.list().unwrap(), &Reading::take(&lab.router).unwrap());
+    assert!(verdict.is_clean() && verdict.compared == 500, "{verdict}");
+    assert_eq!(daemon.terminate().unwrap().code(), Some(0));
+    let log = daemon.log().unwrap().join("\n");
+    assert!(uid != 0 || !log.contains("WARN"), "{log}");
+}
+
+#[track_caller]
+fn compare(daemon: &Daemon, uid: u32, confined: bool) {
+    let threads = threads(daemon.pid());
+    let names: Vec<&str> = threads.keys().map(String::as_str).collect();
+    assert_eq!(names, ["conntopd", "ct-events", "ct-requests", "ct-table"]);
+    let ids = [uid; 4].map(|id| id.to_string()).join("\t");
+    for (name, thread) in &threads {
+        let own = if name == "ct-requests" { NET_ADMIN } else { 0 };
+        assert_eq!(capabilities(thread), [own, own, 0, 0, 0], "{name}: {thread:#?}");
+        assert_eq!(thread["Uid"], ids, "{name}");
+        assert!(uid == 0 || thread["Groups"].is_empty(), "{name}: {thread:#?}");
+        let (no_new_privs, seccomp) = if confined { ("1", "2") } else { ("0", "0") };
+        assert_eq!(thread["NoNewPrivs"], no_new_privs, "{name}");
+        assert_eq!(thread["Seccomp"], seccomp, "{name}");
+    }
+}
+
+#[test]
+fn only_one_thread_has_a_capability() {
+    check(&["--sandbox", "strict"], 0, true);
+}
+
+#[test]
+fn another_user_has_no_more() {
+    check(&["--sandbox", "strict", "--user", "nobody", "--no-proc"], 65534, true);
+}
+
+#[test]
+fn capabilities_go_without_a_sandbox_too() {
+    check(&["--sandbox", "off", "--no-proc"], 0, false);
+}
+
+/// To enter a namespace takes CAP_SYS_ADMIN, which goes once that is done.
+#[test]
+fn another_namespace_costs_nothing_that_stays() {
+    let lab = lab_or_skip!();
+    let arguments = ["--sandbox", "strict", "--netns", lab.router.name(), "--interval", "100ms"];
+    let mut daemon = Daemon::start(&lab.lan, &arguments).unwrap();
+    compare(&daemon, 0, true);
+    daemon.list().unwrap();
+    assert_eq!(daemon.terminate().unwrap().code(), Some(0), "{:#?}", daemon.log());
+}

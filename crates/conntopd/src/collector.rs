@@ -169,8 +169,12 @@ impl Collector {
 /// What there is to read from, opened in the calling thread's namespace. To open /proc needs root;
 /// reading it later needs nothing.
 fn sources(proc: bool) -> nfnetlink::Result<Vec<Box<dyn Source>>> {
-    let mut sources: Vec<Box<dyn Source>> =
-        vec![Box::new(DumpSource::whole()?), Box::new(DumpSource::assured()?), Box::new(GetSource::open()?)];
+    let mut sources: Vec<Box<dyn Source>> = vec![
+        Box::new(DumpSource::whole()?),
+        Box::new(DumpSource::assured()?),
+        Box::new(GetSource::named()?),
+        Box::new(GetSource::known()?),
+    ];
     if proc {
         match ProcSource::open() {
             Ok(source) => sources.push(Box::new(source)),

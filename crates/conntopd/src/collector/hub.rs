@@ -251,7 +251,7 @@ impl Hub {
                 self.table.rest();
                 self.leave_pass();
                 self.rounds.void();
-                self.ears = Ears::Deaf;
+                self.hear(Ears::Deaf);
                 self.tell_events(Listen::Stop);
             }
             (false, false) => {
@@ -259,7 +259,7 @@ impl Hub {
                 (self.tick_at, self.numbers_at, self.host_at) = (now + self.interval, now, now);
                 self.picker.wake(now);
                 if self.tell_events(Listen::Start) {
-                    self.ears = Ears::Opening;
+                    self.hear(Ears::Opening);
                 }
             }
             (false, true) if self.table.head() > 0 && now >= self.asleep_since + LINGER => {

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::budget::{Account, CpuBudget};
 use super::cost::{Cost, Size};
 use super::repair::Repair;
-use super::source::{Offer, Reach};
+use super::source::{Means, Offer, Reach};
 
 /// CPU time that may be used in one go: nobody on a router notices it.
 pub(super) const BURST: Duration = Duration::from_millis(50);
@@ -57,6 +57,8 @@ pub(super) struct Plan {
     pub(super) source: usize,
     pub(super) coverage: Coverage,
     pub(super) pace: Pace,
+    /// The source has to be told the flows.
+    pub(super) asks: bool,
 }
 
 /// How fast to read.
@@ -121,6 +123,8 @@ pub(super) struct Picker {
     mended: bool,
     /// Passes over the known flows are not believed until then.
     distrust: Option<Instant>,
+    /// Events tell of new flows.
+    listens: bool,
 }
 
 impl Picker {
@@ -139,7 +143,14 @@ impl Picker {
             amiss: false,
             mended: false,
             distrust: None,
+            listens: false,
         }
+    }
+
+    /// Whether new flows are told of by events. Without, nobody asks for known flows alone, as that
+    /// brings no others to light.
+    pub(super) fn listens(&mut self, listens: bool) {
+        self.listens = listens;
     }
 
     /// Somebody subscribed after a sleep.
@@ -169,7 +180,7 @@ impl Picker {
             let (source, _) = self.cheapest(Coverage::Whole, size)?;
             self.account.open(now);
             self.again = now + self.interval;
-            return Some(Plan { source, coverage: Coverage::Whole, pace: Pace::AtOnce });
+            return Some(self.plan(source, Coverage::Whole, Pace::AtOnce));
         }
         if now < self.account.ready_at() {
             return None;
@@ -181,7 +192,12 @@ impl Picker {
         }
         self.account.open(now);
         self.again = now + self.interval;
-        Some(Plan { source, coverage, pace: Pace::Slices(slice) })
+        Some(self.plan(source, coverage, Pace::Slices(slice)))
+    }
+
+    fn plan(&self, source: usize, coverage: Coverage, pace: Pace) -> Plan {
+        let asks = self.offers.get(source).is_some_and(|choice| choice.offer.means == Means::Get);
+        Plan { source, coverage, pace, asks }
     }
 
     fn choose(&self, now: Instant, size: Size) -> Option<(usize, Coverage, Duration)> {
@@ -207,7 +223,9 @@ impl Picker {
 
     fn cheapest(&self, coverage: Coverage, size: Size) -> Option<(usize, Duration)> {
         let offers = self.offers.iter().enumerate();
-        let fitting = offers.filter(|(_, choice)| choice.offer.reach == Reach::Pass(coverage));
+        let usable = |offer: &Offer| self.listens || offer.means != Means::Get;
+        let fits = |offer: &Offer| offer.reach == Reach::Pass(coverage) && usable(offer);
+        let fitting = offers.filter(|(_, choice)| fits(&choice.offer));
         let costs = fitting.map(|(number, choice)| (number, choice.offer.cost.of_pass(coverage, size)));
         costs.min_by_key(|(_, cost)| *cost)
     }

@@ -46,13 +46,14 @@ pub(super) struct Entries {
     pub(super) part: Part,
 }
 
-#[derive(Clone, Copy)]
 pub(super) struct Slice {
     pub(super) at: BootMillis,
     /// CPU time of the reading thread.
     pub(super) cost: Duration,
     /// How the pass ended, if it did.
     pub(super) end: Option<Outcome>,
+    /// For the next questions.
+    pub(super) flows: Vec<FlowRef>,
 }
 
 pub(super) struct Flows {
@@ -129,8 +130,8 @@ pub(super) enum Listen {
 /// From `ct-table` to `ct-requests`.
 #[derive(Debug)]
 pub(super) enum Ask {
-    /// Begin a pass with this source, and read for so long.
-    Begin { source: usize, slice: Duration },
+    /// Begin a pass with this source, over these flows if it has to be told, and read for so long.
+    Begin { source: usize, flows: Vec<FlowRef>, slice: Duration },
     /// Read on for so long.
     More { slice: Duration },
     /// Leave the pass.

@@ -30,8 +30,8 @@ struct Gone;
 
 /// A slice to be read.
 struct Slicing {
-    /// It is the first one.
-    begin: bool,
+    /// It is the first one, over these flows.
+    begin: Option<Vec<FlowRef>>,
     most: Duration,
 }
 
@@ -41,11 +41,11 @@ impl Requests {
         let mut reading = None;
         while let Ok(ask) = self.commands.recv() {
             let done = match ask {
-                Ask::Begin { source, slice } => {
+                Ask::Begin { source, flows, slice } => {
                     reading = Some(source);
-                    self.slice(&mut reading, Slicing { begin: true, most: slice })
+                    self.slice(&mut reading, Slicing { begin: Some(flows), most: slice })
                 }
-                Ask::More { slice } => self.slice(&mut reading, Slicing { begin: false, most: slice }),
+                Ask::More { slice } => self.slice(&mut reading, Slicing { begin: None, most: slice }),
                 Ask::Abandon => {
                     if let Some(source) = reading.take().and_then(|source| self.sources.get_mut(source)) {
                         source.abandon();
@@ -91,7 +91,7 @@ impl Requests {
         let Some(source) = reading.and_then(|source| self.sources.get_mut(source)) else {
             return Ok(());
         };
-        let begun = if ask.begin { source.begin(&[]) } else { Ok(()) };
+        let begun = ask.begin.as_ref().map_or(Ok(()), |flows| source.begin(flows));
         let end = loop {
             if let Err(error) = &begun {
                 tracing::warn!(%error, "a pass over the table failed");
@@ -122,7 +122,8 @@ impl Requests {
         if end.is_some() {
             *reading = None;
         }
-        self.tell(Report::Slice(Slice { at: clock::now(), cost: spent(), end }))
+        let flows = ask.begin.unwrap_or_default();
+        self.tell(Report::Slice(Slice { at: clock::now(), cost: spent(), end, flows }))
     }
 
     fn flows(&mut self, source: usize, flows: Vec<FlowRef>) -> Result<(), Gone> {

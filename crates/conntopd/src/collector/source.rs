@@ -58,6 +58,8 @@ pub(super) enum Form {
     Dump,
     /// Lines of /proc.
     Lines,
+    /// Netlink messages that answer for flows of a pass.
+    Asked,
     /// Netlink messages that answer for single flows: sequence number `first` asks for the flow with
     /// the number `flow` of those that were named.
     Answers { first: u32, flow: usize },
@@ -78,7 +80,7 @@ pub(super) trait Source: Send {
     /// What it covers, and what it is expected to cost.
     fn offer(&self) -> Offer;
 
-    /// Begins to read. `flows` are those to ask for, for sources that are told.
+    /// Begins to read. `flows` are those to ask for, for sources of [`Means::Get`].
     fn begin(&mut self, flows: &[FlowRef]) -> nfnetlink::Result<()>;
 
     /// The next part, into a buffer of [`BUFFER`] bytes that may be made longer; `None` at the end.

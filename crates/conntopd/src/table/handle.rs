@@ -80,9 +80,12 @@ impl FlowTable {
     /// What to ask the kernel for; `None` when the flow has ended.
     #[must_use]
     pub fn request(&self, handle: Handle) -> Option<FlowRef> {
-        let slot = self.named(handle)?;
-        let id = slot.hot.has(CT_ID).then_some(slot.hot.ct_id);
-        Some(FlowRef { orig: slot.hot.orig.kernel_tuple(slot.wide), zone: slot.zone(), id })
+        self.named(handle).map(|slot| flow_ref(&slot))
+    }
+
+    /// What to ask the kernel for each live flow.
+    pub fn requests(&self) -> impl Iterator<Item = FlowRef> {
+        self.store.live().map(|(_, slot)| flow_ref(&slot))
     }
 
     /// When the table first saw a flow; `None` when it has ended.
@@ -166,6 +169,11 @@ impl FlowTable {
     fn named(&self, handle: Handle) -> Option<Slot<'_>> {
         self.store.get(handle.slot).filter(|slot| slot.hot.has(LIVE) && slot.id() == handle.id)
     }
+}
+
+fn flow_ref(slot: &Slot<'_>) -> FlowRef {
+    let id = slot.hot.has(CT_ID).then_some(slot.hot.ct_id);
+    FlowRef { orig: slot.hot.orig.kernel_tuple(slot.wide), zone: slot.zone(), id }
 }
 
 fn handle(slot: u32, at: Slot<'_>) -> Handle {

@@ -37,6 +37,8 @@ pub enum Origin {
     Dump,
     /// A GET of one flow.
     Get,
+    /// A GET of one flow, in a pass that asks for each known flow. Never begins or ends one.
+    Asked,
     /// An event: the flow began.
     NewEvent,
     /// An event: something changed. Carries no counters.
@@ -52,7 +54,7 @@ impl FlowTable {
         let key = Key::new(&message.orig, message.orig_zone());
         match origin {
             Origin::Dump => self.dumped(read, key, message),
-            Origin::Known => self.listed(read, key, message),
+            Origin::Known | Origin::Asked => self.listed(read, key, origin, message),
             Origin::NewEvent => self.began(read, key, message),
             Origin::Get | Origin::UpdateEvent => {
                 let live = self.store.find(&key).filter(|&slot| self.store.hot(slot).has(LIVE));
@@ -98,8 +100,11 @@ impl FlowTable {
         }
     }
 
-    fn listed(&mut self, read: ReadSpan, key: Key, message: &CtMessage<'_>) {
+    fn listed(&mut self, read: ReadSpan, key: Key, origin: Origin, message: &CtMessage<'_>) {
         let before = self.note_read();
+        if message.has(Status::DYING) {
+            return;
+        }
         let Some(slot) = self.guess(before, &key).or_else(|| self.store.find(&key)) else {
             return self.note_unknown(self.is_buried(&key));
         };
@@ -110,7 +115,11 @@ impl FlowTable {
             self.stamp(slot);
         } else if self.same_flow(slot, message) {
             self.stamp(slot);
-            self.merge_known(slot, read, message);
+            if origin == Origin::Asked {
+                self.merge(slot, read, message);
+            } else {
+                self.merge_known(slot, read, message);
+            }
         }
     }
 

@@ -31,6 +31,11 @@ impl Hub {
         self.wires.events.as_ref().is_some_and(|events| events.send(what).is_ok())
     }
 
+    pub(super) fn hear(&mut self, ears: Ears) {
+        self.ears = ears;
+        self.picker.listens(matches!(ears, Ears::Open { .. }));
+    }
+
     pub(super) fn listening(&mut self, buffer: u64) {
         if !self.awake {
             return;
@@ -38,7 +43,7 @@ impl Hub {
         if matches!(self.ears, Ears::Open { .. }) {
             self.lost(None);
         }
-        self.ears = Ears::Open { buffer, drained: BootMillis(0), asked: None };
+        self.hear(Ears::Open { buffer, drained: BootMillis(0), asked: None });
         self.tell_kernel();
     }
 
@@ -47,7 +52,7 @@ impl Hub {
         if matches!(self.ears, Ears::Open { .. }) {
             self.lost(None);
         }
-        self.ears = Ears::Deaf;
+        self.hear(Ears::Deaf);
         self.listens = false;
         self.tell_kernel();
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::Coverage;
 use nfnetlink::Read;
-use nfnetlink::ct::{CtMessage, Status};
+use nfnetlink::ct::{CtMessage, FlowRef, Status};
 use tokio::time::Instant;
 
 use super::super::clock;
@@ -26,6 +26,8 @@ pub(super) struct Passes {
     pass: Option<Pass>,
     /// Assured flows, as the last pass that tells found them.
     assured: u64,
+    /// Memory of questions, which goes round.
+    spare: Vec<FlowRef>,
 }
 
 struct Pass {
@@ -117,11 +119,19 @@ impl Hub {
         let state = State::Reading;
         let cost = Duration::ZERO;
         self.passes.pass = Some(Pass { plan, state, cost, assured: 0, unfiltered: false, left: false });
-        self.ask(Ask::Begin { source: plan.source, slice: plan.pace.slice() });
+        let mut flows = std::mem::take(&mut self.passes.spare);
+        flows.clear();
+        if plan.asks {
+            flows.extend(self.table.requests());
+        }
+        self.ask(Ask::Begin { source: plan.source, flows, slice: plan.pace.slice() });
     }
 
     pub(super) fn slice_read(&mut self, slice: Slice, now: Instant) {
         self.picker.spent(slice.cost);
+        if slice.flows.capacity() > 0 {
+            self.passes.spare = slice.flows;
+        }
         let Some(pass) = &mut self.passes.pass else { return };
         pass.cost += slice.cost;
         pass.state = match slice.end {
@@ -200,6 +210,9 @@ impl Hub {
                     }
                 }
             }
+            Form::Asked => {
+                dumped(bytes, |ct| self.table.observe(span, Origin::Asked, ct));
+            }
             Form::Answers { first, flow } => self.answers(bytes, span, first, flow),
         }
         let cost = clock::thread_cpu().saturating_sub(before);
@@ -250,7 +263,7 @@ impl Hub {
     }
 }
 
-/// Hands on the entries of a dump. Returns how many are assured, and whether others are not.
+/// Hands on the entries of a dump, or of answers. Returns how many are assured, and whether others are not.
 fn dumped(bytes: &[u8], mut each: impl FnMut(&CtMessage<'_>)) -> (u64, bool) {
     let (mut messages, mut ct) = (nfnetlink::messages(bytes), CtMessage::default());
     let (mut assured, mut others) = (0, false);

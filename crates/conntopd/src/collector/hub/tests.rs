@@ -12,7 +12,7 @@ use conntop_proto::columns::Ids;
 use conntop_proto::flow::{BootMillis, FlowId};
 use nfnetlink::ct::FlowRef;
 
-use self::bench::{ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, port_of};
+use self::bench::{ASKING, ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, port_of};
 use super::super::handle::Call;
 use super::super::report::{Ask, Listen, Report};
 use super::super::source::Form;
@@ -27,6 +27,7 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Begin { source: DUMP, .. } => "dump",
         Ask::Begin { source: ASSURED, .. } => "assured",
         Ask::Begin { source: LINES, .. } => "lines",
+        Ask::Begin { source: ASKING, .. } => "asking",
         Ask::Begin { .. } => "what",
         Ask::More { .. } => "more",
         Ask::Abandon => "abandon",
@@ -124,6 +125,40 @@ fn a_repair_outruns_a_resting_pass() {
     assert_eq!(words(&bench.after(TICK)), ["abandon", "dump"]);
     bench.slice(50 * MILLI, None);
     assert_eq!(words(&bench.at_once()), ["more"], "without a rest");
+}
+
+#[test]
+fn a_pass_may_ask_for_each_known_flow() {
+    let (mut bench, _subscriber) = Bench::with_all_offers("10").filled(1..11);
+    let asks = bench.after(TICK);
+    assert_eq!(words(&asks), ["asking"], "cheaper than /proc and its walk over the buckets");
+    let asked = asks.into_iter().find_map(|ask| match ask {
+        Ask::Begin { flows, .. } => Some(flows),
+        _ => None,
+    });
+    let mut ports: Vec<u16> = asked.iter().flatten().map(port_of).collect();
+    ports.sort_unstable();
+    assert_eq!(ports, (1..11).collect::<Vec<_>>());
+    // All but the last are there and have moved.
+    bench.entries(Form::Asked, (1..10).flat_map(|port| entry(0, port, ASSURED_BITS, 7)).collect());
+    bench.slice(MILLI, Some(Outcome::Complete));
+    let asks = bench.at_once();
+    let report = bench.hub.table.pass();
+    assert_eq!((report.read, report.finished.is_some()), (9, true));
+    assert_eq!(bench.packets(), [7, 7, 7, 7, 7, 7, 7, 7, 7, 1]);
+    let missed = flows(asks);
+    assert_eq!(missed.iter().map(port_of).collect::<Vec<_>>(), [10], "asked once more, by itself");
+    bench.answer(missed, &[10], 0);
+    bench.at_once();
+    assert_eq!(bench.flows(), 9);
+
+    // Then nobody tells of new flows.
+    bench.tell(Report::NotListening(nfnetlink::Error::Denied { operation: "listening" }));
+    assert_eq!(words(&bench.after(TICK)), ["dump"], "something may have been missed");
+    bench.entries(Form::Dump, (1..10).flat_map(|port| entry(0, port, ASSURED_BITS, 8)).collect());
+    bench.slice(MILLI, Some(Outcome::Complete));
+    bench.at_once();
+    assert_eq!(words(&bench.after(TICK)), ["lines"]);
 }
 
 #[test]

@@ -188,6 +188,26 @@ fn the_cheapest_way_is_taken() {
     check("nothing but dumps", "10", size(1000, 900), only_dump, [121, 0, 0]);
 }
 
+#[test]
+fn known_flows_are_asked_for_while_they_are_few_and_events_tell_of_others() {
+    let ask = Offer { reach: Reach::Pass(Coverage::Known), means: Means::Get, cost: GET };
+    let check = |name, flows, listens, expected: [usize; 2]| {
+        let mut all: Vec<Offer> = offers().into_iter().take(3).collect();
+        all.push(ask);
+        let mut machine = Machine::new("10", size(flows, flows), all);
+        machine.picker.listens(listens);
+        machine.run(Duration::from_secs(120));
+        let found = [Coverage::Whole, Coverage::Known].map(|c| machine.count(c));
+        assert_eq!(found, expected, "{name}: whole, known");
+        let asks = machine.passes.iter().filter(|done| done.plan.asks).count();
+        assert_eq!(asks, expected[1], "{name}: asking");
+    };
+    check("empty", 0, true, [4, 117]);
+    check("1k", 1000, true, [4, 117]);
+    check("1k without events", 1000, false, [121, 0]);
+    check("10k: a dump is cheaper", 10_000, true, [121, 0]);
+}
+
 /// What unknown flows in passes over the known ones lead to, as the first passes after them.
 #[test]
 fn unknown_flows_bring_whole_passes() {

@@ -85,7 +85,7 @@ fn check(asks: Vec<Ask>, expected: &str) {
 
 #[test]
 fn slices_leave_room_for_other_questions() {
-    let begin = |slice| Ask::Begin { source: 0, slice };
+    let begin = |slice| Ask::Begin { source: 0, flows: Vec::new(), slice };
     // A slice of no time is one part.
     let (short, long) = (Duration::ZERO, Duration::from_secs(100));
     let more = |slice| Ask::More { slice };

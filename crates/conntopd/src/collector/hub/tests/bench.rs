@@ -27,8 +27,9 @@ pub(super) const TICK: Duration = Duration::from_secs(1);
 pub(super) const DUMP: usize = 0;
 pub(super) const ASSURED: usize = 1;
 pub(super) const LINES: usize = 3;
+pub(super) const ASKING: usize = 4;
 
-const OFFERS: [Offer; 4] = [
+const OFFERS: [Offer; 5] = [
     Offer {
         reach: Reach::Pass(Coverage::Whole),
         means: Means::Dump,
@@ -45,6 +46,11 @@ const OFFERS: [Offer; 4] = [
         means: Means::Lines,
         cost: Cost { bucket: 1.0, flow: 2700.0, passed: 0.0 },
     },
+    Offer {
+        reach: Reach::Pass(Coverage::Known),
+        means: Means::Get,
+        cost: Cost { bucket: 0.0, flow: 4500.0, passed: 0.0 },
+    },
 ];
 
 pub(super) struct Bench {
@@ -58,7 +64,14 @@ pub(super) struct Bench {
 }
 
 impl Bench {
+    /// One that does not ask for all known flows.
     pub(super) fn new(budget: &str) -> Self {
+        let mut bench = Self::with_all_offers(budget);
+        bench.hub.picker.withdraw(ASKING);
+        bench
+    }
+
+    pub(super) fn with_all_offers(budget: &str) -> Self {
         let (_, reports) = mpsc::channel(1);
         let (calls, called) = mpsc::unbounded_channel();
         let (requests, asks) = channel();
@@ -129,7 +142,7 @@ impl Bench {
     }
 
     pub(super) fn slice(&mut self, cost: Duration, end: Option<Outcome>) {
-        self.tell(Report::Slice(Slice { at: clock::now(), cost, end }));
+        self.tell(Report::Slice(Slice { at: clock::now(), cost, end, flows: Vec::new() }));
     }
 
     /// The socket is open and everything is heard.
@@ -142,13 +155,20 @@ impl Bench {
 
     /// A bench whose first pass found these flows.
     pub(super) fn with_flows(budget: &str, ports: std::ops::Range<u16>) -> (Self, Subscriber) {
-        let mut bench = Self::new(budget);
+        Self::new(budget).filled(ports)
+    }
+
+    /// A first pass finds these flows.
+    pub(super) fn filled(self, ports: std::ops::Range<u16>) -> (Self, Subscriber) {
+        let mut bench = self;
         let subscriber = bench.subscribe();
         bench.at_once();
         bench.tell(Report::Listening(1 << 20));
         bench.at_once();
         bench.heard();
-        bench.entries(Form::Dump, ports.flat_map(|port| entry(0, port, ASSURED_BITS, 1)).collect());
+        // So long ago that what is read from now on cannot be of flows before them.
+        let ago = BootMillis(clock::now().0.saturating_sub(1000));
+        bench.entries_at(ago, Form::Dump, ports.flat_map(|port| entry(0, port, ASSURED_BITS, 1)).collect());
         bench.slice(Duration::from_millis(1), Some(Outcome::Complete));
         bench.at_once();
         (bench, subscriber)
@@ -163,6 +183,13 @@ impl Bench {
         let mut rows: Vec<_> = self.hub.table.flows().map(|row| row.identity.id).collect();
         rows.sort();
         rows
+    }
+
+    /// Packets of the original direction, in the order of the ids.
+    pub(super) fn packets(&self) -> Vec<u64> {
+        let mut rows: Vec<_> = self.hub.table.flows().collect();
+        rows.sort_by_key(|row| row.identity.id);
+        rows.iter().map(|row| row.traffic.orig.map_or(0, |orig| orig.packets)).collect()
     }
 
     /// Answers a question for flows, each by an entry unless its port is among those that are gone.

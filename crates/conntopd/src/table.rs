@@ -41,6 +41,7 @@ use std::collections::{HashMap, HashSet};
 use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Lost, Pass};
 use foldhash::fast::RandomState;
+use nfnetlink::ct::FlowRef;
 
 use self::cursor::Cursor;
 pub use self::cursor::{Chunk, CursorId, CursorKey, How};
@@ -63,6 +64,8 @@ pub const MAX_ENDED: usize = 262_144;
 const FEW_ENDED: usize = 8192;
 /// Most keys that a pass remembers as ended though the table never knew them.
 pub const MAX_TOMBSTONES: usize = 262_144;
+/// Most flows of a pass over the known ones that are remembered because the table does not know them.
+pub const MAX_STRANGERS: usize = 1000;
 /// How long an ended flow is remembered for clients that come back.
 pub const ENDED_MILLIS: u64 = 60_000;
 /// Most rows of a chunk.
@@ -123,6 +126,8 @@ pub struct FlowTable {
     stamp: u32,
     /// The latest pass read a part of the table and missed flows.
     suspicious: bool,
+    /// Flows that the latest pass over the known ones found and the table does not know.
+    strangers: Vec<FlowRef>,
     /// The latest dump said that it was interrupted.
     interrupted: bool,
     tombstones: HashSet<Key, RandomState>,
@@ -167,6 +172,7 @@ impl FlowTable {
             running: None,
             stamp: 0,
             suspicious: false,
+            strangers: Vec::new(),
             interrupted: false,
             tombstones: HashSet::default(),
             lost: Lost::default(),

@@ -8,7 +8,8 @@
 //! - `begin known`, `line F [bytes=N]`, and `begin assured` with `entry F assured`: passes over parts
 //! - `ask F` takes a handle; `answer F [as an entry] [sample]` and `absent F` are answers to it, both with
 //!   `[from=N] [to=N]`
-//! - `suspects [F...]`, `unknown N`: must hold of the pass that just ended
+//! - `met F [as an entry]` is the answer to a question for a flow that was not known
+//! - `suspects [F...]`, `strangers [F...]`, `unknown N`: must hold of the pass that just ended
 //! - `live N`, `flow F [bytes=N|bytes=none] [resets=N] [born] [expires=N] [status=N]
 //!   [sampled=N]`, `gone F`, `ids F N`: how many ids the
 //!   name had, `ended F REASON [bytes=N|bytes=none]`, `dirty`, `clean`, `truncated`, `whole`: must hold
@@ -32,7 +33,7 @@ use conntop_proto::flow::{BootMillis, FlowId, FlowRow};
 use conntop_proto::message::Coverage;
 use conntopd::table::{FlowTable, Handle, Limits, Origin, Outcome, PassReport, ReadSpan};
 use mirror::{Mirror, view};
-use nfnetlink::ct::{Counters, CtMessage, L4, ProtoState, Status, Tuple};
+use nfnetlink::ct::{Counters, CtMessage, FlowRef, L4, ProtoState, Status, Tuple};
 
 struct Stage {
     table: FlowTable,
@@ -159,6 +160,10 @@ impl Stage {
                 let handle = self.asked[&port];
                 self.table.answered(read, handle, &message, words.has("sample"));
             }
+            "met" => {
+                let message = self.message(&words);
+                self.table.met(read, &message);
+            }
             "absent" => {
                 let port = self.port(words.plain[1]);
                 let handle = self.asked[&port];
@@ -247,14 +252,16 @@ impl Stage {
             "suspects" => {
                 let mut wanted: Vec<_> = words.plain[1..].iter().map(|name| self.port(name)).collect();
                 let found = self.table.suspects(usize::MAX);
-                let port = |handle| match self.table.request(handle).unwrap().orig.l4 {
-                    L4::Ports { src, .. } => src,
-                    other => panic!("{other:?}"),
-                };
-                let mut found: Vec<_> = found.into_iter().map(port).collect();
+                let asked = |handle| source(self.table.request(handle).unwrap());
+                let mut found: Vec<_> = found.into_iter().map(asked).collect();
                 wanted.sort_unstable();
                 found.sort_unstable();
                 assert_eq!(found, wanted, "suspects");
+            }
+            "strangers" => {
+                let wanted: Vec<_> = words.plain[1..].iter().map(|name| self.port(name)).collect();
+                let found: Vec<_> = self.table.strangers().iter().copied().map(source).collect();
+                assert_eq!(found, wanted, "strangers");
             }
             "unknown" => assert_eq!(self.report.unknown.to_string(), words.plain[1], "unknown"),
             "dirty" => assert!(self.report.dirty, "dirty"),
@@ -264,6 +271,13 @@ impl Stage {
             "quiet" => assert_eq!(self.table.head(), self.head, "quiet"),
             other => panic!("no step is called {other}"),
         }
+    }
+}
+
+fn source(asked: FlowRef) -> u16 {
+    match asked.orig.l4 {
+        L4::Ports { src, .. } => src,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) struct Finding {
     pub(super) coverage: Coverage,
     /// It may have missed changes.
     pub(super) dirty: bool,
-    /// Entries of flows that the table does not know.
+    /// Entries of flows that the table does not know, and that only a whole pass can tell.
     pub(super) unknown: u64,
     /// More flows are missing than can be asked for one by one.
     pub(super) suspicious: bool,

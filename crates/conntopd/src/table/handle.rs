@@ -103,6 +103,31 @@ impl FlowTable {
         (slot.hot.has(BORN) || last > first).then_some(BootMillis(last))
     }
 
+    /// Flows that the latest pass over the known ones found and that the table does not know, at most
+    /// [`MAX_STRANGERS`](super::MAX_STRANGERS), to be asked for by GETs: a line of /proc tells too little to
+    /// begin a flow with.
+    #[must_use]
+    pub fn strangers(&self) -> &[FlowRef] {
+        &self.strangers
+    }
+
+    /// Takes in the kernel's entry for a flow that was not known when it was asked for.
+    pub fn met(&mut self, read: ReadSpan, message: &CtMessage<'_>) {
+        let key = Key::new(&message.orig, message.orig_zone());
+        if message.has(Status::DYING) || self.is_buried(&key) {
+            return;
+        }
+        let found = self.store.find(&key);
+        // Known meanwhile, or ended since it was asked for.
+        let known = found.is_some_and(|slot| {
+            let end = self.store.slot(slot).end;
+            self.store.hot(slot).has(LIVE) || end.is_some_and(|end| end.at >= read.from)
+        });
+        if !known && let Some(slot) = self.create(read, key, found, message, 0) {
+            self.confirm(slot, read);
+        }
+    }
+
     /// Takes in that the kernel has no entry for a flow: it has ended, unless it may have begun after
     /// the answer.
     pub fn absent(&mut self, read: ReadSpan, handle: Handle) {

@@ -6,15 +6,15 @@
 //! but it keeps the flow from being reaped.
 
 use conntop_proto::flow::{BootMillis, EndReason, State};
-use nfnetlink::ct::{CtMessage, Status};
+use nfnetlink::ct::{CtMessage, FlowRef, Status, Tuple};
 
-use super::FlowTable;
 use super::ended::End;
 use super::key::{Key, plain};
 use super::narrow::U48;
 use super::segments::NONE;
 use super::slot::{BORN, CT_ID, Cold, Hot, LIVE, state_of};
 use super::values::assured;
+use super::{FlowTable, MAX_STRANGERS};
 
 /// A flow that was known this long before its NEW can have been sent is another flow. Below it the
 /// dump was faster than the event.
@@ -106,11 +106,11 @@ impl FlowTable {
             return;
         }
         let Some(slot) = self.guess(before, &key).or_else(|| self.store.find(&key)) else {
-            return self.note_unknown(self.is_buried(&key));
+            return self.note_unknown(self.is_buried(&key), message);
         };
         self.follow(before, Some(slot));
         if !self.store.hot(slot).has(LIVE) {
-            self.note_unknown(self.is_tombstone(slot));
+            self.note_unknown(self.is_tombstone(slot), message);
         } else if self.may_be_older(slot, read, message) {
             self.stamp(slot);
         } else if self.same_flow(slot, message) {
@@ -124,9 +124,13 @@ impl FlowTable {
     }
 
     /// Counts an entry of a flow that is not known, unless it ended meanwhile or found no room before.
-    fn note_unknown(&mut self, ended: bool) {
+    fn note_unknown(&mut self, ended: bool, message: &CtMessage<'_>) {
         if let Some(running) = self.running.as_mut().filter(|_| !ended && !self.truncated) {
             running.unknown += 1;
+            if self.strangers.len() < MAX_STRANGERS {
+                let orig = Tuple { zone: None, ..message.orig };
+                self.strangers.push(FlowRef { orig, zone: message.orig_zone(), id: None });
+            }
         }
     }
 

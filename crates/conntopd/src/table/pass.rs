@@ -61,6 +61,7 @@ impl FlowTable {
     pub fn begin_pass(&mut self, at: BootMillis, coverage: Coverage) -> u64 {
         self.stamp = self.stamp.wrapping_add(1).max(1);
         self.tombstones.clear();
+        self.strangers.clear();
         self.suspicious = false;
         self.running = Some(Running { stamped: 0, unknown: 0, refused: 0, latest: NONE, overflow: false });
         self.begun += 1;

@@ -251,12 +251,8 @@ impl Hub {
             tracing::debug!(plan = ?pass.plan, "this kernel has no use for this source");
             self.picker.withdraw(pass.plan.source);
         }
-        let finding = Finding {
-            coverage: pass.plan.coverage,
-            dirty: report.dirty,
-            unknown: report.unknown,
-            suspicious: self.suspect(),
-        };
+        let (suspicious, unknown) = self.suspect(report.unknown);
+        let finding = Finding { coverage: pass.plan.coverage, dirty: report.dirty, unknown, suspicious };
         self.picker.done(now, pass.plan, finding, self.size(), pass.cost);
         self.desk.pass_done();
         tracing::debug!(?report, plan = ?pass.plan, cost = ?pass.cost, "pass");

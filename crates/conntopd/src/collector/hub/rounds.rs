@@ -8,7 +8,6 @@ use nfnetlink::Read;
 use nfnetlink::ct::{CtMessage, FlowRef};
 use tokio::time::Instant;
 
-use super::super::clock;
 use super::super::report::{Ask, Flows};
 use super::Hub;
 use crate::table::{Handle, ReadSpan};
@@ -23,8 +22,13 @@ const ENOENT: i32 = 2;
 pub(super) struct Rounds {
     /// Missed by the latest pass.
     suspects: Vec<Handle>,
-    /// Flows of the round in the order of the questions; suspects first.
-    asked: Vec<Handle>,
+    /// Found by it, and not known.
+    strangers: Vec<FlowRef>,
+    /// Flows of the round in the order of the questions: suspects, what somebody looks at, strangers,
+    /// which have no name yet.
+    asked: Vec<Option<Handle>>,
+    /// Strangers that the kernel knows nothing of when asked.
+    unmet: u64,
     state: State,
     /// Number of the source.
     source: usize,
@@ -50,6 +54,7 @@ impl Rounds {
     /// Nobody wants the answers any more.
     pub(super) fn void(&mut self) {
         self.suspects.clear();
+        self.strangers.clear();
         self.asked.clear();
     }
 
@@ -59,48 +64,54 @@ impl Rounds {
 }
 
 impl Hub {
-    /// Collects what the pass that has just ended missed. Returns whether that is more than can be
-    /// asked for.
-    pub(super) fn suspect(&mut self) -> bool {
+    /// Collects what the pass that has just ended missed, and the `unknown` flows that it found beyond.
+    /// Returns whether those are more than can be asked for, and how many are no use asking for.
+    pub(super) fn suspect(&mut self, unknown: u64) -> (bool, u64) {
         self.rounds.suspects.clear();
+        self.rounds.strangers.clear();
+        let unmet = std::mem::take(&mut self.rounds.unmet);
         if self.table.pass().coverage == Coverage::Whole {
-            return false;
+            return (false, 0);
         }
-        let before = clock::thread_cpu();
         let most = self.picker.worth_asking(self.size()).min(MOST);
         let suspects = self.table.suspects(most + 1);
-        self.picker.spent(clock::thread_cpu().saturating_sub(before));
-        let many = suspects.len() > most;
-        if !many {
-            self.rounds.suspects = suspects;
+        let all = usize::try_from(unknown).unwrap_or(usize::MAX).saturating_add(suspects.len());
+        if all > most {
+            return (true, unknown);
         }
-        many
+        self.rounds.strangers.extend_from_slice(self.table.strangers());
+        self.rounds.suspects = suspects;
+        (false, unknown.min(unmet))
     }
 
-    /// Asks for suspects, and at a tick for what somebody looks at.
+    /// Asks for suspects and strangers, and at a tick for what somebody looks at.
     pub(super) fn begin_round(&mut self, tick: bool, now: Instant) {
         if self.rounds.is_running() {
             return;
         }
         let looks = tick && !self.passes.covers_all();
-        if self.rounds.suspects.is_empty() && !looks {
+        if self.rounds.suspects.is_empty() && self.rounds.strangers.is_empty() && !looks {
             return;
         }
         let Some((source, most)) = self.picker.named(self.interval) else { return };
         self.rounds.asked.clear();
-        self.rounds.asked.append(&mut self.rounds.suspects);
+        self.rounds.asked.extend(self.rounds.suspects.drain(..).map(Some));
         if looks {
             self.focus.resolve(&self.table);
-            let left = most.min(MOST).saturating_sub(self.rounds.asked.len());
-            self.focus.pick(left, |handle| self.rounds.asked.push(handle));
+            let others = self.rounds.asked.len() + self.rounds.strangers.len();
+            let left = most.min(MOST).saturating_sub(others);
+            self.focus.pick(left, |handle| self.rounds.asked.push(Some(handle)));
         }
         let mut flows = std::mem::take(&mut self.rounds.spare);
         flows.clear();
         self.rounds.asked.retain(|&handle| {
-            let flow = self.table.request(handle);
+            let flow = handle.and_then(|handle| self.table.request(handle));
             flows.extend(flow);
             flow.is_some()
         });
+        self.rounds.unmet += u64::try_from(self.rounds.strangers.len()).unwrap_or(u64::MAX);
+        flows.append(&mut self.rounds.strangers);
+        self.rounds.asked.resize(flows.len(), None);
         if flows.is_empty() {
             self.rounds.spare = flows;
             return;
@@ -124,6 +135,13 @@ impl Hub {
             let place = header.seq.checked_sub(first).and_then(|place| usize::try_from(place).ok());
             let handle = place.and_then(|place| self.rounds.asked.get(flow + place)).copied();
             let Some(handle) = handle else { continue };
+            let Some(handle) = handle else {
+                if read == Read::Entry {
+                    self.rounds.unmet = self.rounds.unmet.saturating_sub(1);
+                    self.table.met(span, &ct);
+                }
+                continue;
+            };
             match read {
                 Read::Entry => {
                     let lively = self.focus.is_lively(handle, span.to);

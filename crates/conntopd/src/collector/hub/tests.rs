@@ -12,7 +12,9 @@ use conntop_proto::columns::Ids;
 use conntop_proto::flow::{BootMillis, FlowId};
 use nfnetlink::ct::FlowRef;
 
-use self::bench::{ASKING, ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, port_of};
+use self::bench::{
+    ASKING, ASSURED, ASSURED_BITS, Bench, DUMP, FRESH_BITS, LINES, TICK, entry, line, port_of,
+};
 use super::super::handle::Call;
 use super::super::report::{Ask, Listen, Report};
 use super::super::source::Form;
@@ -194,6 +196,26 @@ fn what_a_pass_missed_is_asked_for() {
     // More than a whole pass is worth: here of an empty table.
     bench.size(0, 0);
     assert_eq!(words(&bench.after(TICK)), ["dump"]);
+}
+
+#[test]
+fn what_a_pass_found_beyond_is_asked_for() {
+    let (mut bench, _subscriber) = Bench::with_flows("10", 1..11);
+    let pass = |bench: &mut Bench, ports: std::ops::Range<u16>| {
+        assert_eq!(words(&bench.after(TICK)), ["lines"]);
+        bench.entries(Form::Lines, ports.flat_map(line).collect());
+        bench.slice(MILLI / 20, Some(Outcome::Complete));
+        flows(bench.at_once())
+    };
+    let asked = pass(&mut bench, 1..14);
+    assert_eq!(asked.iter().map(port_of).collect::<Vec<_>>(), [11, 12, 13]);
+    assert_eq!(bench.flows(), 10, "a line begins nothing");
+    bench.answer(asked, &[12], 1);
+    bench.at_once();
+    assert_eq!(bench.flows(), 12);
+    // No whole pass for it.
+    let asked = pass(&mut bench, 1..15);
+    assert_eq!(asked.iter().map(port_of).collect::<Vec<_>>(), [12, 14]);
 }
 
 #[test]

@@ -247,6 +247,15 @@ pub(super) fn entry(seq: u32, port: u16, status: u32, packets: u64) -> Vec<u8> {
     message(1 << 8, 2, seq, &[vec![2, 0, 0, 0], attributes.concat()].concat())
 }
 
+/// A line of /proc for the same flow.
+pub(super) fn line(port: u16) -> Vec<u8> {
+    format!(
+        "ipv4     2 udp      17 100 src=10.0.0.1 dst=10.0.0.2 sport={port} dport=443 packets=1 bytes=2 \
+         src=10.0.0.2 dst=10.0.0.1 sport=443 dport={port} packets=1 bytes=2 [ASSURED] mark=0 use=2\n"
+    )
+    .into_bytes()
+}
+
 fn error(seq: u32, errno: i32) -> Vec<u8> {
     message(2, 0, seq, &[(-errno).to_ne_bytes().to_vec(), vec![0; 16]].concat())
 }

@@ -1,4 +1,4 @@
-//! The share of a core that reading may take, and the account that keeps to it.
+//! The share of a core that reading and what belongs to it may take, and the account that keeps to it.
 //!
 //! The account knows one moment: until when what was spent is paid for. Reading pushes it into the
 //! future by cost / share, and nothing begins before it. Time that was not used is not saved up, so

@@ -77,6 +77,7 @@ impl Events {
         let mut drops = socket.drops().ok();
         let mut pause = SHORTEST;
         let mut asked: Option<BootMillis> = None;
+        let (mut cpu, mut idle) = (clock::thread_cpu(), Duration::ZERO);
         loop {
             let begun = (clock::now(), Instant::now());
             let Some(mut bytes) = self.pool.take() else { return false };
@@ -90,12 +91,17 @@ impl Events {
             let now = if drained.events > 0 { socket.drops().ok() } else { drops };
             let lost = (drained.overrun || now > drops).then_some(now.map(u64::from));
             drops = now;
+            let before = std::mem::replace(&mut cpu, clock::thread_cpu());
+            if drained.events < FEW {
+                idle += cpu.saturating_sub(before);
+            }
             let answers = drained.empty && asked.is_some_and(|at| begun.0 > at);
             if bytes.is_empty() && lost.is_none() && !answers {
                 self.pool.put_back(bytes);
             } else {
                 let drained = drained.empty.then_some(begun.0);
-                if !self.tell(Report::Events(EventBatch { bytes, span, lost, drained })) {
+                let idle = std::mem::take(&mut idle);
+                if !self.tell(Report::Events(EventBatch { bytes, span, lost, drained, idle })) {
                     return false;
                 }
             }

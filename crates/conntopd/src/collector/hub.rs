@@ -12,6 +12,7 @@ mod passes;
 mod rounds;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use self::focus::Focus;
 use self::listen::Ears;
 use self::passes::Passes;
 use self::rounds::Rounds;
+use self::upkeep::Upkeep;
 use super::budget::CpuBudget;
 use super::clock;
 use super::handle::Call;
@@ -71,6 +73,7 @@ pub(super) struct Hub {
     passes: Passes,
     rounds: Rounds,
     focus: Focus,
+    upkeep: Upkeep,
     awake: bool,
     asleep_since: Instant,
     ears: Ears,
@@ -104,6 +107,7 @@ impl Hub {
             passes: Passes::default(),
             rounds: Rounds::default(),
             focus: Focus::default(),
+            upkeep: Upkeep::default(),
             awake: false,
             asleep_since: now,
             ears: Ears::Deaf,
@@ -149,6 +153,8 @@ impl Hub {
                 }
             }
             self.advance(Instant::now());
+            let upkeep = self.upkeep.take(clock::thread_cpu());
+            self.picker.spent(upkeep);
         }
     }
 
@@ -223,6 +229,7 @@ impl Hub {
                 self.tick_at += self.interval;
             }
             self.ticked.get_or_insert(now);
+            self.upkeep.allow(self.picker.most_upkeep());
             self.table.expire(clock::now());
         }
         self.go_on(now);

@@ -285,6 +285,11 @@ impl Picker {
         }
     }
 
+    /// CPU time that an interval pays for besides reading.
+    pub(super) fn most_upkeep(&self) -> Duration {
+        self.account.budget().cpu(self.interval) / 2
+    }
+
     /// A pass is done.
     pub(super) fn done(&mut self, now: Instant, plan: Plan, finding: Finding, size: Size, cost: Duration) {
         self.learn(plan, size, cost);

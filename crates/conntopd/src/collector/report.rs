@@ -38,6 +38,8 @@ pub(super) struct EventBatch {
     pub(super) lost: Option<Option<u64>>,
     /// Every event up to here has been received.
     pub(super) drained: Option<BootMillis>,
+    /// CPU time of looking for events where there were few.
+    pub(super) idle: Duration,
 }
 
 pub(super) struct Entries {

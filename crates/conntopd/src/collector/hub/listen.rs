@@ -58,6 +58,8 @@ impl Hub {
     }
 
     pub(super) fn events(&mut self, batch: EventBatch) {
+        self.upkeep.add(batch.idle);
+        let begun = clock::thread_cpu();
         if let Some(dropped) = batch.lost {
             tracing::debug!(?dropped, "events were lost");
             self.lost(dropped);
@@ -81,6 +83,7 @@ impl Hub {
         }
         // Full only if the thread is gone.
         let _ = self.wires.batches.try_send(batch.bytes);
+        self.upkeep.except(clock::thread_cpu().saturating_sub(begun));
     }
 
     fn lost(&mut self, dropped: Option<u64>) {

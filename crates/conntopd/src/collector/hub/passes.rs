@@ -217,6 +217,7 @@ impl Hub {
         }
         let cost = clock::thread_cpu().saturating_sub(before);
         self.picker.spent(cost);
+        self.upkeep.except(cost);
         match form {
             Form::Answers { .. } => self.rounds.applied(cost),
             _ => {

@@ -150,7 +150,8 @@ impl Bench {
         let mut at = clock::now();
         at.0 += 1_000_000;
         let span = ReadSpan { from: at, to: at };
-        self.tell(Report::Events(EventBatch { bytes: Vec::new(), span, lost: None, drained: Some(at) }));
+        let (bytes, idle) = (Vec::new(), Duration::ZERO);
+        self.tell(Report::Events(EventBatch { bytes, span, lost: None, drained: Some(at), idle }));
     }
 
     /// A bench whose first pass found these flows.

@@ -43,6 +43,8 @@ impl Requests {
             let done = match ask {
                 Ask::Begin { source, flows, slice } => {
                     reading = Some(source);
+                    // A repair uses all buffers, a pass that takes its time two or three.
+                    self.pool.trim();
                     self.slice(&mut reading, Slicing { begin: Some(flows), most: slice })
                 }
                 Ask::More { slice } => self.slice(&mut reading, Slicing { begin: None, most: slice }),

@@ -2,15 +2,15 @@
 
 mod common;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use common::{delta_of, hello, reset, synced};
+use common::{delta, delta_of, flow, hello, reset, synced, traffic};
 use conntop::engine::Engine;
 use conntop::source::{Messages, SourceEvent};
 use conntop::tui::action::Action;
 use conntop::tui::app::{App, Options};
 use conntop_proto::delta::DeltaRows;
-use conntop_proto::flow::BootMillis;
+use conntop_proto::flow::{BootMillis, FlowId, FlowRow};
 use conntop_proto::message::{Coverage, KernelFacts, Pass, ResetReason};
 
 /// A delta: when, the number of its pass, what that covers, when that began and ended, and the age
@@ -93,4 +93,30 @@ fn the_header_names_the_window_that_there_is() {
     ]);
     // Passes take longer than the window that was wished for.
     check(&[(10_000, 0, "2s"), (17_000, 0, "7s"), (24_000, 1, "14s"), (31_000, 0, "14s")]);
+}
+
+/// The rows are not made again while nothing changes; what they show goes on.
+#[test]
+fn rows_in_view_age_and_fall_idle_while_nothing_is_told() {
+    let mut app = App::new(Engine::default(), Options::default(), (200, 40));
+    let begin = Instant::now();
+    let mut shown = |number: u64, rows: DeltaRows| {
+        let now = begin + Duration::from_secs(number);
+        app.apply(SourceEvent::Messages(Messages::new([delta(number, rows)])), now).unwrap();
+        app.refresh(now);
+        let table = &app.screen().table;
+        let cell = |key: &str| {
+            let at = table.columns.iter().position(|column| column.key == key).expect("the column");
+            table.rows[0].cells[at].text.trim().to_owned()
+        };
+        [cell("down"), cell("age")]
+    };
+    let found = FlowRow { traffic: traffic(1_000, 0, 0), ..flow(1) };
+    shown(1, DeltaRows { new: vec![found], ..DeltaRows::default() });
+    let moved = vec![(FlowId(1), traffic(2_000, 0, 125_000))];
+    let wanted = [["1.00Mb", ">1s"], ["487kb", ">2s"], ["0b", ">3s"], ["0b", ">4s"], ["0b", ">5s"]];
+    assert_eq!(shown(2, DeltaRows { traffic: moved, ..DeltaRows::default() }), wanted[0]);
+    for (number, wanted) in (3..).zip(&wanted[1..]) {
+        assert_eq!(shown(number, DeltaRows::default()), *wanted, "at {number} s");
+    }
 }

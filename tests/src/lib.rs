@@ -8,7 +8,7 @@
 //! [`netns`] (a namespace, and code in it), [`lab`] (the topology), [`traffic`] (real packets),
 //! [`inject`] and [`churn`] (entries made without packets), [`oracle`] (what the kernel says),
 //! [`programs`] and [`client`] (conntop's own side), [`judge`] (both sides
-//! compared), [`stage`] (all of it set up for a test). `conntop-bench` measures with [`meter`],
+//! compared), [`stage`] (all of it set up for a test), [`sshd`] (a login there). `conntop-bench` measures with [`meter`],
 //! [`terminal`] (a program on a screen) and [`relay`] (a line of limited speed).
 //!
 //! Invariants
@@ -30,6 +30,7 @@ pub mod netns;
 pub mod oracle;
 pub mod programs;
 pub mod relay;
+pub mod sshd;
 pub mod stage;
 pub mod terminal;
 pub mod tools;
@@ -40,4 +41,5 @@ pub use gate::Gate;
 pub use lab::{Lab, LabOptions};
 pub use netns::Namespace;
 pub use programs::Daemon;
+pub use sshd::Sshd;
 pub use stage::Stage;

@@ -15,6 +15,9 @@ use crate::lock::{self, FileLock};
 const NEEDED: [Package; 3] = [("ip", "iproute2"), ("nft", "nftables"), ("conntrack", "conntrack")];
 /// What conntop is measured against; the lab does without.
 const PEERS: [Package; 2] = [("iptstate", "iptstate"), ("flowtop", "netsniff-ng")];
+/// What logging in by ssh is tested with.
+const SSH: [Package; 3] =
+    [("sshd", "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client")];
 /// Root's `PATH` may lack these.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// A failed installation is not tried again by the next test binary of the same run.
@@ -46,6 +49,21 @@ pub fn peers() -> Vec<&'static str> {
         tell(&format!("{error:#}"));
     }
     missing(&PEERS).into_iter().map(|(program, _)| *program).collect()
+}
+
+/// Whether there are an ssh server and client. They are installed only where nothing would start the
+/// server for everybody.
+///
+/// # Errors
+/// Says in one line what is missing.
+pub fn ssh() -> Result<(), String> {
+    let services = std::path::Path::new("/run/systemd/system").exists();
+    let provided = if services && !missing(&SSH).is_empty() {
+        Err(anyhow::anyhow!("needs openssh-server and openssh-client; installing them here would start sshd"))
+    } else {
+        provide(&SSH)
+    };
+    provided.map_err(|error| format!("{error:#}"))
 }
 
 type Package = (&'static str, &'static str);

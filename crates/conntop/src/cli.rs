@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::source::{CpuBudget, Target};
+use crate::source::{CpuBudget, Target, TargetError};
 
 pub(crate) use self::open::{Session, open};
 pub use self::run::main;
@@ -20,14 +20,27 @@ pub use self::run::main;
 /// it prints the table once, as `conntop list` does.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "conntop", version, args_conflicts_with_subcommands = false)]
+#[command(subcommand_precedence_over_arg = true)]
 #[command(after_help = "conntop --server [OPTIONS] runs the daemon conntopd.")]
 pub struct Cli {
     /// What to do; the screen when nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
     /// From where and what.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Targets without `--connect`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Places {
+    /// Show another machine by ssh, which starts conntopd there: ssh://[USER@]HOST[:PORT]; short for
+    /// --connect
+    #[arg(value_name = "ssh://HOST", value_parser = place)]
+    pub place: Vec<Target>,
 }
 
 /// Options that every command knows.
@@ -35,7 +48,7 @@ pub struct Cli {
 pub struct Common {
     /// Connect to a conntopd.
     #[arg(
-        help = "Connect to a conntopd: HOST[:PORT], [IPV6]:PORT or unix:PATH",
+        help = "Connect to a conntopd: HOST[:PORT], [IPV6]:PORT, unix:PATH or ssh://[USER@]HOST[:PORT]",
         short,
         long,
         value_name = "WHERE",
@@ -61,13 +74,13 @@ pub struct Common {
         long,
         value_name = "NAME|PID",
         global = true,
-        conflicts_with = "connect",
+        conflicts_with_all = ["connect", "place"],
         help_heading = "From where"
     )]
     pub netns: Option<String>,
     /// Make this machine's kernel track connections, with counters and start times, while conntop
     /// runs: an own nft table and two sysctls, restored by the last conntop that ends
-    #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
+    #[arg(long, global = true, conflicts_with_all = ["connect", "place"], help_heading = "From where")]
     pub activate: bool,
     /// Time between updates, such as 1s or 500ms
     #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
@@ -78,7 +91,7 @@ pub struct Common {
         long,
         value_name = "PERCENT",
         global = true,
-        conflicts_with = "connect",
+        conflicts_with_all = ["connect", "place"],
         help_heading = "From where"
     )]
     pub cpu_budget: Option<CpuBudget>,
@@ -118,6 +131,19 @@ pub enum ViewKind {
     Workstation,
 }
 
+impl Cli {
+    /// Puts the targets that stand alone to those of `--connect`.
+    fn gather(&mut self) {
+        let mut places = std::mem::take(&mut self.places.place);
+        match &mut self.command {
+            Some(Command::List(args)) => places.append(&mut args.places.place),
+            Some(Command::Watch(args)) => places.append(&mut args.places.place),
+            None => {}
+        }
+        self.common.connect.append(&mut places);
+    }
+}
+
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -130,6 +156,9 @@ pub enum Command {
 /// Options of `list`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ListArgs {
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
     /// How to print it
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
@@ -158,6 +187,9 @@ pub enum Format {
 /// Options of `watch`.
 #[derive(Clone, Debug, Args)]
 pub struct WatchArgs {
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
     /// Which events to print
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [EventKind::New, EventKind::Ended])]
     pub events: Vec<EventKind>,
@@ -178,6 +210,14 @@ pub enum EventKind {
     Ended,
     /// A flow whose state, counters or marks changed.
     Changed,
+}
+
+/// A target that says how it is reached, so that a mistyped command is none.
+fn place(text: &str) -> Result<Target, String> {
+    if !(text.contains("://") || text.starts_with("unix:")) {
+        return Err("there is no such command; a host is given as --connect HOST or ssh://HOST".to_owned());
+    }
+    text.parse().map_err(|error: TargetError| error.to_string())
 }
 
 /// Reads `1s`, `500ms`, `2m`, `1h`; a bare number is seconds.

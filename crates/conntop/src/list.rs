@@ -30,7 +30,7 @@ pub const SAMPLE: Duration = Duration::from_secs(2);
 pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let query = rows::Query::parse(common)?;
     let sample = args.sample.or_else(|| query.wants_rates().then_some(SAMPLE));
-    let mut session = open(common)?;
+    let mut session = open(common).await?;
     session.announce();
     if let Some(sample) = sample {
         session.engine.set_window(sample);

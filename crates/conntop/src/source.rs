@@ -8,6 +8,7 @@ mod progress;
 pub mod record;
 mod remote;
 mod replay;
+pub mod ssh;
 mod target;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
 use tokio::sync::mpsc;
 
 pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
-pub use self::remote::{RemoteConfig, remote};
+pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
 pub use self::target::{Target, TargetError};
 

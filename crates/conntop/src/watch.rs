@@ -47,7 +47,7 @@ struct LostLine<'a> {
 /// Wrong arguments, a source that cannot be opened, a failing writer.
 pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let query = Query::parse(common)?;
-    let mut session = open(common)?;
+    let mut session = open(common).await?;
     session.announce();
     let deadline = args.time.map(|time| Instant::now() + time);
     let mut watch = Watch { args, query, initial: true, connected: false, told: HashSet::new() };

@@ -1,5 +1,6 @@
 //! From the options to a running source and an engine.
 
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use conntop_proto::codec::Validate;
@@ -12,7 +13,11 @@ use crate::engine::{Engine, Notice, NoticeKind};
 use crate::mirror::Limits;
 use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::say;
-use crate::source::{LocalConfig, RemoteConfig, Source, SourceEvent, local_collector, remote};
+use crate::source::ssh::{self, Questions};
+use crate::source::{
+    LocalConfig, RemoteConfig, Source, SourceError, SourceEvent, Target, local_collector, remote,
+    remote_by_ssh,
+};
 
 /// What a front end needs.
 pub(crate) struct Session {
@@ -28,21 +33,16 @@ pub(crate) struct Session {
     pub(crate) label: String,
 }
 
-/// Opens what the options name. Must be called within a tokio runtime.
-pub(crate) fn open(common: &Common) -> Result<Session, Failure> {
+/// Opens what the options name, before anything else uses the terminal: ssh may have to ask for a
+/// password.
+pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..Subscribe::default() };
     match common.connect.as_slice() {
         [] => open_local(common, subscribe),
         [target] => {
             let target = target.clone().with_default_port(common.port);
             let label = target.to_string();
-            let source = remote(RemoteConfig {
-                target,
-                name: name(common),
-                subscribe,
-                codec: Codec::Zstd,
-                validate: if common.validate { Validate::All } else { Validate::Control },
-            });
+            let source = connect(common, target, subscribe).await?;
             let engine = engine(common);
             Ok(Session { source, engine, active: None, leftovers: None, local: false, label })
         }
@@ -51,6 +51,22 @@ pub(crate) fn open(common: &Common) -> Result<Session, Failure> {
             "several --connect are not supported yet; start one conntop for each router",
         )),
     }
+}
+
+async fn connect(common: &Common, target: Target, subscribe: Subscribe) -> Result<Source, Failure> {
+    let config = RemoteConfig {
+        target: target.clone(),
+        name: name(common),
+        subscribe,
+        codec: Codec::Zstd,
+        validate: if common.validate { Validate::All } else { Validate::Control },
+    };
+    let Target::Ssh(address) = target else { return Ok(remote(config)) };
+    if io::stderr().is_terminal() {
+        say(&format_args!("connecting to {address} (a security key may want to be touched)"));
+    }
+    let session = ssh::dial(&address, Questions::OnTerminal).await.map_err(SourceError::from)?;
+    Ok(remote_by_ssh(config, session))
 }
 
 /// The namespace that the options name.

@@ -18,7 +18,7 @@ use crate::tui::zone::Zone;
 /// Runs the screen until somebody quits.
 pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
-    let session = open(common)?;
+    let session = open(common).await?;
     let options = options(common, &session)?;
     let Session { source, engine, active, .. } = session;
     let mut repair = Keys(Repair::new(super::open::netns(common), active));

@@ -1,4 +1,4 @@
-//! A conntopd elsewhere, over TCP or a unix socket.
+//! A conntopd elsewhere, over TCP, a unix socket or ssh.
 //!
 //! The server is not trusted: limits and types are the decoder's, which also sanitizes every text;
 //! a message that does not fit ends the connection and the next one begins without a resume point.
@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff::Backoff;
 use super::progress::Progress;
+use super::ssh::{Questions, SshError, SshStream, dial};
 use super::target::Target;
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 
@@ -53,10 +54,22 @@ pub struct RemoteConfig {
 /// Starts to connect. Must be called within a tokio runtime.
 #[must_use]
 pub fn remote(config: RemoteConfig) -> Source {
+    begin(config, None)
+}
+
+/// The same, with a session that ssh has opened already while it could ask the person at the terminal
+/// what it had to. Later ones must do without questions.
+#[must_use]
+pub fn remote_by_ssh(config: RemoteConfig, session: SshStream) -> Source {
+    begin(config, Some(session))
+}
+
+fn begin(config: RemoteConfig, session: Option<SshStream>) -> Source {
     let (source, events, requests) = Source::pair();
     let remote = Remote {
         subscribe: config.subscribe.clone(),
         config,
+        session,
         events,
         requests,
         focus: None,
@@ -92,6 +105,8 @@ enum Over {
     Bye { target: String, reason: ByeReason, text: String },
     #[error("message to {target}: {source}")]
     Encode { target: String, source: EncodeError },
+    #[error(transparent)]
+    Ssh(SshError),
     #[error("the front end is gone")]
     Unwanted,
 }
@@ -104,6 +119,7 @@ impl Over {
             Self::Bye { reason: ByeReason::Version | ByeReason::Protocol, .. } => {
                 Some(SourceErrorKind::Protocol)
             }
+            Self::Ssh(error) => error.fatal(),
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(SourceErrorKind::Permission)
             }
@@ -122,6 +138,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 struct Remote {
     config: RemoteConfig,
+    /// Opened before; the first connection uses it.
+    session: Option<SshStream>,
     events: mpsc::Sender<SourceEvent>,
     requests: mpsc::Receiver<Request>,
     subscribe: Subscribe,
@@ -179,10 +197,9 @@ impl Remote {
 
     async fn connection(&mut self) -> Result<std::convert::Infallible, Over> {
         let target = self.target();
+        let mut io = self.connect().await?;
         let deadline = Instant::now() + CONNECT_TIME;
         let no_answer = |_| Over::NoAnswer(target.clone());
-        let connect = timeout_at(deadline, connect(&self.config.target)).await.map_err(no_answer)?;
-        let mut io = connect.map_err(|source| Over::Connect { target: target.clone(), source })?;
         let mut stream = ServerStream::new(self.config.validate);
         let hello = timeout_at(deadline, self.hello(&mut *io, &mut stream)).await.map_err(no_answer)??;
         let focus = hello.features.iter().any(|feature| feature == "focus");
@@ -211,6 +228,19 @@ impl Remote {
         self.write(&mut *io, &out).await?;
         self.emit(SourceEvent::Connected(hello)).await?;
         self.stream(&mut *io, &mut stream, focus).await
+    }
+
+    async fn connect(&mut self) -> Result<Box<dyn Io>, Over> {
+        if let Target::Ssh(address) = &self.config.target {
+            let session = match self.session.take() {
+                Some(session) => Ok(session),
+                None => dial(address, Questions::None).await,
+            };
+            return Ok(Box::new(session.map_err(Over::Ssh)?));
+        }
+        let connect = timeout(CONNECT_TIME, connect(&self.config.target)).await;
+        let connect = connect.map_err(|_| Over::NoAnswer(self.target()))?;
+        connect.map_err(|source| Over::Connect { target: self.target(), source })
     }
 
     /// Reads the server's hello.
@@ -262,7 +292,7 @@ impl Remote {
                 read = timeout_at(heard + DEAD_AFTER, io.read(&mut buffer)) => {
                     let target = || self.target();
                     let read = read.map_err(|_| Over::Dead(target()))?;
-                    let n = read.map_err(|source| Over::Io { target: target(), source })?;
+                    let n = read.map_err(|source| broken(target(), source))?;
                     if n == 0 {
                         stream.finish().map_err(|source| Over::Decode { target: target(), source })?;
                         return Err(Over::Closed(target()));
@@ -309,7 +339,7 @@ impl Remote {
     }
 
     async fn read<'b>(&self, io: &mut dyn Io, buffer: &'b mut [u8]) -> Result<&'b [u8], Over> {
-        let n = io.read(buffer).await.map_err(|source| Over::Io { target: self.target(), source })?;
+        let n = io.read(buffer).await.map_err(|source| broken(self.target(), source))?;
         if n == 0 {
             return Err(Over::Closed(self.target()));
         }
@@ -370,6 +400,15 @@ async fn connect(target: &Target) -> io::Result<Box<dyn Io>> {
             Ok(Box::new(stream))
         }
         Target::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        Target::Ssh(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// An error of reading; ssh says at the end of its output why it has ended.
+fn broken(target: String, source: io::Error) -> Over {
+    match source.downcast::<SshError>() {
+        Ok(error) => Over::Ssh(error),
+        Err(source) => Over::Io { target, source },
     }
 }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use conntop_proto::DEFAULT_PORT;
 
+use super::ssh::{AddressError, SshAddress};
+
 /// A conntopd to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -18,13 +20,15 @@ pub enum Target {
     },
     /// By a unix socket.
     Unix(PathBuf),
+    /// By ssh, which starts it there.
+    Ssh(SshAddress),
 }
 
 /// What is wrong with a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Nothing where a name should be.
-    #[error("`{0}` names no host; write HOST, HOST:PORT, [IPV6]:PORT or unix:PATH")]
+    #[error("`{0}` names no host; write HOST, HOST:PORT, [IPV6]:PORT, ssh://[USER@]HOST or unix:PATH")]
     Empty(String),
     /// The port is no port.
     #[error("`{port}` in `{target}` is no port; ports are 1 to 65535")]
@@ -37,11 +41,14 @@ pub enum TargetError {
     /// A bracket is missing.
     #[error("`{0}`: an IPv6 address with a port is written [ADDRESS]:PORT")]
     Bracket(String),
-    /// ssh is a later step.
-    #[error(
-        "`{0}`: ssh:// is not supported yet; run `ssh -L 55555:localhost:55555 HOST` and --connect localhost"
-    )]
-    Ssh(String),
+    /// The part behind `ssh://` is wrong.
+    #[error("`{target}`: {error}")]
+    Ssh {
+        /// The whole.
+        target: String,
+        /// What is wrong.
+        error: AddressError,
+    },
 }
 
 impl Target {
@@ -50,7 +57,7 @@ impl Target {
     pub fn with_default_port(self, default: u16) -> Self {
         match self {
             Self::Tcp { host, port } => Self::Tcp { host, port: Some(port.unwrap_or(default)) },
-            unix @ Self::Unix(_) => unix,
+            other @ (Self::Unix(_) | Self::Ssh(_)) => other,
         }
     }
 }
@@ -67,8 +74,9 @@ impl FromStr for Target {
                 Ok(Self::Unix(path.into()))
             };
         }
-        if text.starts_with("ssh://") {
-            return Err(TargetError::Ssh(whole()));
+        if let Some(address) = text.strip_prefix("ssh://") {
+            let address = SshAddress::parse(address);
+            return address.map(Self::Ssh).map_err(|error| TargetError::Ssh { target: whole(), error });
         }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, after) = rest.split_once(']').ok_or_else(|| TargetError::Bracket(whole()))?;
@@ -100,6 +108,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Ssh(address) => address.fmt(f),
             Self::Tcp { host, port } => {
                 let port = port.unwrap_or(DEFAULT_PORT);
                 if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
@@ -138,6 +147,8 @@ mod tests {
         check("router:http", Err("no port"));
         check("[::1", Err("[ADDRESS]:PORT"));
         check("[::1]5", Err("[ADDRESS]:PORT"));
-        check("ssh://root@router", Err("not supported yet"));
+        check("ssh://root@router", Ok("ssh://root@router"));
+        check("ssh://root@[::1]:22", Ok("ssh://root@[::1]:22"));
+        check("ssh://-oProxyCommand=x", Err("the host must be"));
     }
 }

@@ -32,6 +32,7 @@ mod merge;
 mod narrow;
 mod pass;
 mod segments;
+mod sent;
 mod slot;
 mod store;
 mod values;
@@ -134,6 +135,8 @@ pub struct FlowTable {
     lost: Lost,
     cursors: HashMap<u64, Cursor>,
     next_cursor: u64,
+    /// Chunks made so far, of all cursors.
+    chunks: u64,
     /// Number of the newest change that was forgotten.
     horizon: u64,
 }
@@ -178,6 +181,7 @@ impl FlowTable {
             lost: Lost::default(),
             cursors: HashMap::new(),
             next_cursor: 0,
+            chunks: 0,
             horizon: 0,
         }
     }

@@ -16,13 +16,14 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use client::{Client, HELLO, ZSTD_HELLO};
+use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::FlowId;
 use conntop_proto::message::{Coverage, Host, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, SubscriberConfig, clock};
 use conntopd::frame::Frame;
 use conntopd::server::{Server, listen};
-use conntopd::table::{FlowTable, Origin, Outcome, ReadSpan};
+use conntopd::table::{FlowTable, Interest, Limits, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{Counters, CtMessage, L4, Tuple};
 use tokio::sync::oneshot;
 
@@ -229,4 +230,45 @@ async fn clients_in_step_share_one_encoding() {
 
 fn ends_in_step(frame: &Frame) -> bool {
     frame.messages.iter().any(|message| matches!(message, ServerMessage::Delta(delta) if delta.in_step))
+}
+
+/// Flows that begin and go on changing while a client lags: each is sent whole once, then what changed.
+#[test]
+fn a_new_flow_goes_out_whole_once_however_long_the_client_lags() {
+    let mut table = FlowTable::new(1, Limits::default());
+    pass(&mut table, 0..50, 0);
+    let (cursor, _) = table.open_cursor(None, Arc::new(Interest::default()));
+    let (mut known, mut whole, mut changed) = (Known::default(), BTreeMap::<FlowId, u32>::new(), 0);
+    let mut take = |table: &mut FlowTable, max| {
+        let mut rows = DeltaRows::default();
+        let chunk = table.next_chunk(cursor, max, &mut rows);
+        for row in rows.new {
+            *whole.entry(row.identity.id).or_default() += 1;
+            known.0.insert(row.identity.id, row.traffic.orig.unwrap().bytes);
+        }
+        for (id, traffic) in rows.traffic {
+            changed += 1;
+            *known.0.get_mut(&id).expect("a flow that was sent") = traffic.orig.unwrap().bytes;
+        }
+        chunk.in_step
+    };
+    for _ in 0..51 {
+        assert!(!take(&mut table, 1), "the walk over what was there");
+        table.observe(span(), Origin::NewEvent, &flow(50, 0));
+    }
+    for round in 1..=20 {
+        for number in 50..60 {
+            table.observe(span(), Origin::Dump, &flow(number, round));
+        }
+        for _ in 0..3 {
+            assert!(!take(&mut table, 1), "round {round}");
+        }
+    }
+    assert!(take(&mut table, 1000));
+    let held: BTreeMap<_, _> =
+        table.flows().map(|row| (row.identity.id, row.traffic.orig.unwrap().bytes)).collect();
+    assert_eq!(known.0, held);
+    assert_eq!(whole.len(), 60);
+    assert_eq!(whole.iter().find(|(_, times)| **times != 1), None, "{changed} changes");
+    assert!(changed >= 57, "{changed}");
 }

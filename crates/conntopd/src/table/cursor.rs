@@ -2,7 +2,8 @@
 //!
 //! A new cursor first walks the slots once and takes what lived at its subscription (head H); then it
 //! is at S = H, and walks the list of changes from there. S moves to the head whenever nothing is
-//! pending. Flows created after S go out whole, others by the column groups that changed after S.
+//! pending. Flows created after S go out whole (once: `sent`), others by the column groups that changed
+//! after S.
 //! The walk over slots comes first because a walk in order of changes never ends while flows change
 //! faster than the subscriber takes them.
 //!
@@ -18,6 +19,7 @@ use conntop_proto::limits::MAX_SERVER_LINE;
 use super::FlowTable;
 use super::filter::Interest;
 use super::list::Marker;
+use super::sent::Sent;
 use super::slot::{ENDED, LIVE, Slot};
 
 /// Slots or list nodes looked at for one chunk: about a millisecond, so that a filter that matches
@@ -60,6 +62,7 @@ pub struct CursorKey {
     reached: u64,
     next: Option<u32>,
     unsynced: bool,
+    sent: u64,
     interest: Arc<Interest>,
 }
 
@@ -81,6 +84,8 @@ pub(super) struct Cursor {
     marker: Marker,
     /// `synced` has still to be said.
     unsynced: bool,
+    /// Flows created after S that it has sent.
+    sent: Sent,
     interest: Arc<Interest>,
     /// The head when it began: what ended before is no news.
     floor: u64,
@@ -113,10 +118,9 @@ impl FlowTable {
         let (cursor, how) = match known {
             Some(s) => {
                 let marker = self.mark_after(s);
-                let unsynced = true;
-                let floor = s;
+                let (unsynced, sent, floor) = (true, Sent::default(), s);
                 (
-                    Cursor { phase: Phase::Live, s, reached: s, marker, unsynced, interest, floor },
+                    Cursor { phase: Phase::Live, s, reached: s, marker, unsynced, sent, interest, floor },
                     How::Resumed,
                 )
             }
@@ -133,16 +137,17 @@ impl FlowTable {
 
     /// A cursor at the beginning, with the marker put where it belongs.
     fn fresh(&mut self, marker: Marker, interest: Arc<Interest>) -> Cursor {
+        let (unsynced, sent, floor) = (true, Sent::default(), self.head);
         if !self.passed_once() {
             let front = self.list.mark(None);
             self.list.move_to(marker, front);
             self.list.drop_marker(front);
             let (phase, reached) = (Phase::Live, self.horizon);
-            return Cursor { phase, s: 0, reached, marker, unsynced: true, interest, floor: self.head };
+            return Cursor { phase, s: 0, reached, marker, unsynced, sent, interest, floor };
         }
         self.list.send_to_tail(marker);
         let phase = Phase::Snapshot { next: 0 };
-        Cursor { phase, s: self.head, reached: self.head, marker, unsynced: true, interest, floor: self.head }
+        Cursor { phase, s: self.head, reached: self.head, marker, unsynced, sent, interest, floor }
     }
 
     /// Whether a whole pass was begun and done since the table was last left alone.
@@ -196,6 +201,7 @@ impl FlowTable {
             reached: cursor.reached,
             next: self.list.after(cursor.marker),
             unsynced: cursor.unsynced,
+            sent: cursor.sent.version(),
             interest: cursor.interest.clone(),
         })
     }
@@ -225,6 +231,8 @@ impl FlowTable {
             chunk.reset = true;
             cursor = self.fresh(cursor.marker, cursor.interest);
         }
+        self.chunks += 1;
+        cursor.sent.lag(self.chunks);
         let mut room = Room { rows: max, bytes: CHUNK_BYTES, steps: CHUNK_STEPS };
         if let Phase::Snapshot { next } = cursor.phase {
             cursor.phase = self.walk_slots(&cursor, next, &mut room, rows);
@@ -239,6 +247,7 @@ impl FlowTable {
         if cursor.phase == Phase::Live && self.list.after(cursor.marker).is_none() {
             self.list.send_to_tail(cursor.marker);
             (cursor.s, cursor.reached) = (self.head, self.head);
+            cursor.sent.clear();
             chunk.in_step = true;
             if cursor.unsynced && self.passed_once() {
                 cursor.unsynced = false;
@@ -273,7 +282,13 @@ impl FlowTable {
             let slot = self.store.slot(flow);
             let news = slot.end.is_none_or(|end| end.seq > cursor.floor);
             if news && matches(&cursor.interest, slot) {
-                room.take(push_changes(&cursor.interest, cursor.s, slot, rows));
+                let since = cursor.sent.of(slot.id()).map_or(cursor.s, |sent| sent.max(cursor.s));
+                room.take(push_changes(&cursor.interest, since, slot, rows));
+                if slot.hot.has(ENDED) {
+                    cursor.sent.forget(slot.id());
+                } else if slot.cold.created.get() > cursor.s {
+                    cursor.sent.note(slot.id(), slot.changed());
+                }
             }
             cursor.reached = slot.changed();
             last = Some(flow);

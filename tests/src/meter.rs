@@ -108,6 +108,7 @@ pub fn whole_run(mut child: Child) -> Result<(Usage, Duration)> {
     while waitid(WaitId::Pid(id), look).context("waiting for a command")?.is_none() {
         let now = memory(&proc)?;
         usage = Usage { peak: usage.peak.max(now.peak), rss: usage.rss.max(now.rss), ..usage };
+        // Between two looks at its memory, which nobody tells.
         std::thread::sleep(GLANCE);
     }
     let wall = began.elapsed();

@@ -9,8 +9,9 @@
 )]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
 
 use conntop_tests::netns::owned;
 use conntop_tests::stage::PATIENCE;
@@ -24,6 +25,14 @@ fn start(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conntop-bench"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// What a process says on its stderr, until it ends.
+fn lines(child: &mut Child) -> Receiver<String> {
+    let (say, said) = channel();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| say.send(line)));
+    said
 }
 
 /// The namespaces that a process made.
@@ -63,18 +72,17 @@ fn an_interrupt_leaves_nothing_behind() {
     }
     let before = fs::read_to_string(MAXIMUM).unwrap();
     // More than the usual limit, so that it has to be raised; it is interrupted long before.
-    let bench = start(&["--sizes", "400k", "dumps"]);
+    let mut bench = start(&["--sizes", "400k", "dumps"]);
     let pid = bench.id();
-    let began = Instant::now();
-    while namespaces(pid).len() < 3 || fs::read_to_string(MAXIMUM).unwrap() == before {
-        assert!(began.elapsed() < PATIENCE, "it did not begin");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let lines = lines(&mut bench);
+    while !lines.recv_timeout(PATIENCE).expect("it did not begin").contains("making") {}
+    assert_eq!(namespaces(pid).len(), 3);
+    assert_ne!(fs::read_to_string(MAXIMUM).unwrap(), before);
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::INT).unwrap();
     let output = run_within(bench, PATIENCE).unwrap();
     assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("interrupted"), "{said}");
+    let said: Vec<String> = lines.iter().collect();
+    assert!(said.iter().any(|line| line.contains("interrupted")), "{said:#?}");
     assert_eq!(namespaces(pid), Vec::<String>::new());
     assert_eq!(fs::read_to_string(MAXIMUM).unwrap(), before);
 }

@@ -59,6 +59,7 @@ fn serve(mut stream: UnixStream, flows: u64, moving: u64, took: u64) -> io::Resu
     eprintln!("{flows} flows taken in {:?}", begun.elapsed());
     let mut looked_at = Ids::default();
     for second in 2.. {
+        // The router's own pace: a second of its life.
         thread::sleep(Duration::from_secs(1));
         looked_at = focus.try_iter().last().unwrap_or(looked_at);
         if second % took == 0 {

@@ -173,6 +173,7 @@ impl Mover {
                 round += 1;
                 counted.fetch_add(1, Ordering::Relaxed);
                 let due = Duration::from_millis(10) * round;
+                // The pace of what is generated; nothing waits for it.
                 std::thread::sleep(due.saturating_sub(began.elapsed()));
             }
             Ok(())

@@ -214,6 +214,7 @@ fn at_sizes(options: &Options, report: &mut Report) -> Result<()> {
     }
     for size in sizes {
         stop::check()?;
+        tools::tell(&format!("making {size} flows"));
         let began = Instant::now();
         field.grow(size)?;
         tools::tell(&format!("{size} flows, made in {:.1} s", began.elapsed().as_secs_f64()));

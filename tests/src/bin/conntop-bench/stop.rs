@@ -49,7 +49,7 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-/// Waits for this time.
+/// Waits for this time: the length of a measurement, and the pause before it. Never for a condition.
 pub(crate) fn wait(time: Duration) -> Result<()> {
     let end = Instant::now() + time;
     loop {

@@ -137,6 +137,8 @@ fn find(engine: &Engine, plan: &Plan, number: u32) -> Option<FlowId> {
 #[test]
 fn a_small_table_is_read_from_proc() {
     let lab = lab_or_skip!();
+    // On a busy machine the test takes longer than nobody's answer is waited for.
+    lab.router.set_sysctl("netfilter/nf_conntrack_udp_timeout", "3600").unwrap();
     let mut stage = Stage::set(lab, &[]).unwrap();
     let mut seen = Seen::default();
     stage.inject(&Plan::new(1), 1000).unwrap();
@@ -163,8 +165,7 @@ fn a_small_table_is_read_from_proc() {
     assert_eq!(ends.done, 200);
     until_passes(&mut stage, &mut seen, Coverage::Known, 2);
     assert_eq!(check(&mut stage, "after churn").compared, 1001);
-    // Until then the sprayed flows may expire, which nobody tells.
-    assert!(stage.check("after a whole pass").unwrap().compared >= 801);
+    assert_eq!(stage.check("after a whole pass").unwrap().compared, 1001);
 }
 
 #[test]

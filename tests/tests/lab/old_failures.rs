@@ -1,13 +1,5 @@
 //! What the old conntop got wrong, one test each.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panics"
-)]
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 

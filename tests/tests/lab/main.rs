@@ -1,0 +1,13 @@
+//! A daemon in the lab, and the lab itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panics"
+)]
+
+mod daemon_life;
+mod lab_works;
+mod old_failures;

@@ -29,13 +29,13 @@ use proptest::prelude::*;
 const KEYS: u16 = 12;
 
 #[derive(Clone, Copy, Debug)]
-enum Which {
+pub(crate) enum Which {
     Suspects,
     Any,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Create {
         key: u16,
         events: bool,
@@ -103,7 +103,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
     prop_oneof![2 => Just(Coverage::Whole), 1 => Just(Coverage::Known), 1 => Just(Coverage::Assured)]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let key = 0..KEYS;
     prop_oneof![
         6 => (key.clone(), prop::bool::weighted(0.9)).prop_map(|(key, events)| Step::Create { key, events }),
@@ -489,7 +489,7 @@ impl World {
 }
 
 /// The same without loss and without flows that send no events.
-fn lossless(step: Step) -> Step {
+pub(crate) fn lossless(step: Step) -> Step {
     match step {
         Step::Overflow => Step::Drain,
         Step::Create { key, .. } => Step::Create { key, events: true },
@@ -497,7 +497,7 @@ fn lossless(step: Step) -> Step {
     }
 }
 
-fn run(limits: Limits, exact: bool, steps: &[Step]) {
+pub(crate) fn run(limits: Limits, exact: bool, steps: &[Step]) {
     let mut world = World::new(limits);
     world.exact = exact;
     world.step(&Step::Join);

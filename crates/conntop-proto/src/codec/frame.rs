@@ -52,6 +52,8 @@ pub struct FrameDecoder {
     buffer: Vec<u8>,
     start: usize,
     content: Vec<u8>,
+    /// How much of `content` [`FrameDecoder::next_line`] has given.
+    given: usize,
     zstd: Decompressor<'static>,
     failed: bool,
 }
@@ -69,7 +71,7 @@ impl FrameDecoder {
     /// When zstd has no memory.
     pub fn new() -> Result<Self, FrameError> {
         let zstd = Decompressor::new().map_err(|e| FrameError::Zstd(e.to_string()))?;
-        Ok(Self { buffer: Vec::new(), start: 0, content: Vec::new(), zstd, failed: false })
+        Ok(Self { buffer: Vec::new(), start: 0, content: Vec::new(), given: 0, zstd, failed: false })
     }
 
     /// Takes bytes from the server.
@@ -81,6 +83,11 @@ impl FrameDecoder {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
+        // Doubled as it grows, the buffer of a large frame would take twice its length.
+        let announced = self.buffer.first_chunk::<4>().map(|length| u32::from_be_bytes(*length));
+        let wanted = announced.and_then(|len| usize::try_from(len).ok()).unwrap_or(0).min(MAX_FRAME_INPUT);
+        let needed = bytes.len().max((4 + wanted).saturating_sub(self.buffer.len()));
+        self.buffer.reserve_exact(needed);
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -93,7 +100,10 @@ impl FrameDecoder {
         }
         match self.try_next() {
             Ok(false) => None,
-            Ok(true) => Some(Ok(&self.content)),
+            Ok(true) => {
+                self.given = self.content.len();
+                Some(Ok(&self.content))
+            }
             Err(error) => {
                 self.failed = true;
                 self.buffer = Vec::new();
@@ -101,6 +111,25 @@ impl FrameDecoder {
                 Some(Err(error))
             }
         }
+    }
+
+    /// Like `next`, but one line of the content after the other, so that nobody has to copy it whole.
+    pub(super) fn next_line(&mut self) -> Option<Result<&[u8], FrameError>> {
+        if !self.has_lines() {
+            match self.next()? {
+                Ok(_) => self.given = 0,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let rest = self.content.get(self.given..).unwrap_or_default();
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        self.given += len;
+        Some(Ok(rest.get(..len).unwrap_or_default()))
+    }
+
+    /// Whether there are lines of a frame that [`FrameDecoder::next_line`] has not given.
+    pub(super) fn has_lines(&self) -> bool {
+        !self.failed && self.given < self.content.len()
     }
 
     /// Bytes of an unfinished frame.
@@ -133,6 +162,7 @@ impl FrameDecoder {
         };
         let size = content_size(frame)?;
         self.content.clear();
+        self.given = 0;
         self.content.reserve_exact(size);
         let frame = self.buffer.get(self.start + 4..self.start + 4 + len).unwrap_or_default();
         self.zstd

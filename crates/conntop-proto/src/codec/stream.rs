@@ -13,6 +13,7 @@ pub struct ServerStream {
     lines: LineDecoder<ServerMessage>,
     #[cfg(feature = "zstd")]
     frames: Option<super::FrameDecoder>,
+    failed: bool,
 }
 
 impl ServerStream {
@@ -23,6 +24,7 @@ impl ServerStream {
             lines: LineDecoder::new(validate),
             #[cfg(feature = "zstd")]
             frames: None,
+            failed: false,
         }
     }
 
@@ -54,6 +56,9 @@ impl ServerStream {
 
     /// Takes bytes from the server.
     pub fn push(&mut self, bytes: &[u8]) {
+        if self.failed {
+            return;
+        }
         #[cfg(feature = "zstd")]
         if let Some(frames) = &mut self.frames {
             frames.push(bytes);
@@ -65,16 +70,40 @@ impl ServerStream {
     /// The next message; `None` when more bytes are needed or an error has been given.
     #[expect(clippy::should_implement_trait, reason = "None is not the end: more may be pushed")]
     pub fn next(&mut self) -> Option<Result<ServerMessage, DecodeError>> {
-        loop {
-            if let Some(result) = self.lines.next() {
-                return Some(result);
-            }
-            match self.refill() {
+        while !self.failed {
+            let refilled = match self.lines.next() {
+                Some(Ok(message)) => return Some(Ok(message)),
+                Some(Err(error)) => Err(error),
+                None => self.refill().map_err(DecodeError::from),
+            };
+            match refilled {
                 Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(Err(error.into())),
+                Ok(false) => break,
+                Err(error) => {
+                    self.fail();
+                    return Some(Err(error));
+                }
             }
         }
+        None
+    }
+
+    /// Keeps nothing and gives nothing any more.
+    fn fail(&mut self) {
+        self.failed = true;
+        self.lines = LineDecoder::default();
+        #[cfg(feature = "zstd")]
+        drop(self.frames.take());
+    }
+
+    /// Bytes of an unfinished line or frame.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        #[cfg(feature = "zstd")]
+        let frames = self.frames.as_ref().map_or(0, super::FrameDecoder::pending);
+        #[cfg(not(feature = "zstd"))]
+        let frames = 0;
+        self.lines.pending() + frames
     }
 
     /// To be called when the server has closed.
@@ -89,23 +118,23 @@ impl ServerStream {
         self.lines.finish()
     }
 
-    /// Gives the line decoder the content of one frame; whether there was any.
+    /// Gives the line decoder one line of a frame; whether there was any.
     #[cfg(feature = "zstd")]
     fn refill(&mut self) -> Result<bool, FrameError> {
         let Some(frames) = &mut self.frames else {
             return Ok(false);
         };
-        let rest = frames.rest();
+        let rest = if frames.has_lines() { &[] } else { frames.rest() };
         if self.lines.pending() > 0 || rest.first() == Some(&b'{') {
             let taken = rest.iter().position(|&b| b == b'\n').map_or(rest.len(), |i| i + 1);
             self.lines.push(rest.get(..taken).unwrap_or_default());
             frames.skip(taken);
             return Ok(taken > 0);
         }
-        match frames.next() {
+        match frames.next_line() {
             None => Ok(false),
-            Some(lines) => {
-                self.lines.push(lines?);
+            Some(line) => {
+                self.lines.push(line?);
                 Ok(true)
             }
         }

@@ -245,8 +245,11 @@ impl Words<'_> {
             address = address << 16 | u128::from(value);
             bad |= not_hex | u32::from(*colon.first().unwrap_or(&b':') ^ b':');
         }
+        if bad != 0 {
+            return None;
+        }
         self.rest = rest;
-        (bad == 0).then(|| Ipv6Addr::from_bits(address))
+        Some(Ipv6Addr::from_bits(address))
     }
 
     #[inline]

@@ -26,6 +26,7 @@ fn hello() -> ServerHello {
         interval_ms: 1000,
         kernel: KernelFacts::default(),
         clock: Clock::default(),
+        sandbox: None,
     }
 }
 

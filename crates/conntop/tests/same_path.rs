@@ -16,7 +16,8 @@ use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Codec, Coverage, Host, ServerMessage, Subscribe};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, clock};
-use conntopd::server::{Server, listen};
+use conntopd::server::Server;
+use conntopd::server::listen::{self, Listeners};
 use conntopd::table::{FlowTable, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{Counters, CtMessage, L4, Status, Tuple};
 use tokio::net::{TcpListener, TcpStream};
@@ -225,7 +226,11 @@ async fn every_way_ends_in_the_same_mirror() {
     let unix = listen::unix(&directory.path().join("socket")).await.unwrap();
     let path = unix.path().to_owned();
     let loopback = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), need: Need::Required };
-    let server = Server::new(collector.clone(), listen::tcp(&[loopback]).unwrap(), Some(unix), 16);
+    let server = Server::new(
+        collector.clone(),
+        Listeners::for_peers(listen::tcp(&[loopback]).unwrap(), Some(unix)),
+        16,
+    );
     let address = server.addresses()[0];
     let between = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let broken = between.local_addr().unwrap();

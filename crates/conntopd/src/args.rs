@@ -10,6 +10,7 @@ use std::time::Duration;
 use conntop_proto::DEFAULT_PORT;
 use nfnetlink::netns::Netns;
 
+use crate::auth::DEFAULT_DIR;
 use crate::collector::{BudgetError, CpuBudget};
 use crate::privilege::Sandbox;
 
@@ -35,6 +36,8 @@ pub const MAX_NAME: usize = 255;
 pub enum Command {
     /// Run the daemon.
     Run(Box<Settings>),
+    /// Make key, certificate and token in this folder.
+    InitTls(PathBuf),
     /// Print [`help`].
     Help,
     /// Print the version.
@@ -48,6 +51,10 @@ pub struct Settings {
     pub serve: Serve,
     /// TCP addresses to listen on.
     pub listen: Vec<Listen>,
+    /// Where key, certificate and digest of the token lie.
+    pub tls_dir: PathBuf,
+    /// Which addresses are listened on by TLS.
+    pub tls: Tls,
     /// Path of a unix socket to listen on.
     pub unix: Option<PathBuf>,
     /// Time between two deltas, and between two passes over the table.
@@ -88,6 +95,24 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Whether the daemon starts without it, when the machine lacks the address family.
     pub need: Need,
+}
+
+/// Which TCP addresses are for TLS and the token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tls {
+    /// Those that other machines can reach.
+    #[default]
+    Exposed,
+    /// Loopback ones as well.
+    All,
+}
+
+impl Tls {
+    /// Whether this address is.
+    #[must_use]
+    pub fn covers(self, address: SocketAddr) -> bool {
+        self == Self::All || !address.ip().to_canonical().is_loopback()
+    }
 }
 
 /// Whether a listening address may be missing.
@@ -159,6 +184,9 @@ pub struct OptionHelp {
 enum Id {
     Listen,
     ListenAny,
+    InitTls,
+    TlsDir,
+    TlsLoopback,
     Unix,
     Stdio,
     Port,
@@ -185,9 +213,15 @@ macro_rules! options {
 /// Every option, in the order of the help.
 pub const OPTIONS: &[OptionHelp] = options! {
     Listen "listen" None, "ADDR[:PORT]",
-        "Listen on this loopback address; may be repeated. IPv6 as ::1 or [::1]:PORT. Other addresses are refused until TLS exists";
+        "Listen on this address; may be repeated. IPv6 as ::1 or [::1]:PORT. On loopback for root, this user and group conntop; on any other address by TLS, with the token of --init-tls";
     ListenAny "listen-any" None, "",
-        "Listen on all addresses: refused until TLS exists";
+        "Listen on all addresses, by TLS, with the token of --init-tls";
+    InitTls "init-tls" None, "[DIR]",
+        "Make key, certificate and token in DIR (default /etc/conntop), print what clients need, and end";
+    TlsDir "tls-dir" None, "DIR",
+        "Where --init-tls made them (default /etc/conntop)";
+    TlsLoopback "tls-loopback" None, "",
+        "TLS and token on loopback addresses, too: for tests, and for a proxy or tunnel that ends there";
     Unix "unix" None, "PATH",
         "Listen on a unix socket (mode 0660, group conntop if there is one). Without --listen or --port, on nothing else";
     Stdio "stdio" None, "",
@@ -244,12 +278,13 @@ where
                 lexopt::Arg::Value(_) => String::new(),
             }));
         };
-        let value = if option.value.is_empty() {
+        let value = if option.value.is_empty() || option.value.starts_with('[') {
             OsString::new()
         } else {
             parser.value().map_err(|e| UsageError::Syntax(e.to_string()))?
         };
         match option.id {
+            Id::InitTls => return init_tls(&mut parser),
             Id::Help => return Ok(Command::Help),
             Id::Version => return Ok(Command::Version),
             id => given.take(id, option.long, &value)?,
@@ -259,10 +294,29 @@ where
     Ok(Command::Run(Box::new(given.settle())))
 }
 
+/// The folder may follow as an argument of its own, and nothing may follow that.
+fn init_tls(parser: &mut lexopt::Parser) -> Result<Command, UsageError> {
+    let syntax = |error: lexopt::Error| UsageError::Syntax(error.to_string());
+    let mut dir = parser.optional_value();
+    while let Some(argument) = parser.next().map_err(syntax)? {
+        match argument {
+            lexopt::Arg::Value(value) if dir.is_none() => dir = Some(value),
+            _ => return Err(UsageError::Syntax("--init-tls takes a folder and no other option".into())),
+        }
+    }
+    match dir {
+        Some(dir) if dir.is_empty() => Err(UsageError::Syntax("--init-tls: expected a folder".into())),
+        Some(dir) => Ok(Command::InitTls(dir.into())),
+        None => Ok(Command::InitTls(DEFAULT_DIR.into())),
+    }
+}
+
 /// The options as they were given, before defaults that depend on each other.
 #[derive(Default)]
 struct Given {
     listen: Vec<(IpAddr, Option<u16>)>,
+    tls_dir: Option<PathBuf>,
+    tls: Tls,
     unix: Option<PathBuf>,
     stdio: bool,
     port: Option<u16>,
@@ -297,6 +351,13 @@ impl Given {
                 (IpAddr::V4(Ipv4Addr::UNSPECIFIED), None),
                 (IpAddr::V6(Ipv6Addr::UNSPECIFIED), None),
             ]),
+            Id::TlsDir => {
+                if value.is_empty() {
+                    return Err(bad("expected a folder, such as /etc/conntop"));
+                }
+                self.tls_dir = Some(PathBuf::from(value));
+            }
+            Id::TlsLoopback => self.tls = Tls::All,
             Id::Unix => {
                 if value.is_empty() {
                     return Err(bad("expected a path, such as /run/conntop.sock"));
@@ -351,7 +412,7 @@ impl Given {
                 let sandbox = text.and_then(|text| text.parse().ok());
                 self.sandbox = sandbox.ok_or_else(|| bad("expected strict, best or off"))?;
             }
-            Id::Help | Id::Version => {}
+            Id::InitTls | Id::Help | Id::Version => {}
         }
         Ok(())
     }
@@ -385,6 +446,8 @@ impl Given {
         Settings {
             serve: if self.stdio { Serve::Stdio } else { Serve::Connections },
             listen,
+            tls_dir: self.tls_dir.unwrap_or_else(|| DEFAULT_DIR.into()),
+            tls: self.tls,
             unix: self.unix,
             interval: self.interval.unwrap_or(DEFAULT_INTERVAL),
             event_buffer: self.event_buffer,
@@ -469,8 +532,8 @@ pub fn help(program: &str) -> String {
     }
     text.push_str(
         "\nWithout options it listens on 127.0.0.1:55555 and [::1]:55555 and needs CAP_NET_ADMIN.\n\
-         Every user of this machine can then read the table; a unix socket limits that to root and\n\
-         the group conntop. From elsewhere: conntop ssh://USER@THIS-MACHINE\n\n\
+         Root, its own user and members of group conntop may connect there. From elsewhere:\n\
+         conntop ssh://USER@THIS-MACHINE, or TLS: conntopd --init-tls, then --listen-any.\n\n\
          Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP is ignored, but ends\n\
          --stdio as the end of stdin does.\n\
          Environment: CONNTOP_LOG = error, warn, info (default), debug or trace.\n\

@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use conntop_proto::message::KernelFacts;
@@ -18,6 +19,9 @@ use crate::facts::{self, Weight};
 use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError};
 use crate::server::listen::{self, GROUP, ListenError};
 use crate::server::{Server, stdio};
+
+mod access;
+use access::{AccessError, Secrets};
 
 /// Ended by a signal, or with the client of `--stdio`.
 pub const EXIT_OK: u8 = 0;
@@ -36,6 +40,8 @@ enum RunError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
     Collector(#[from] CollectorError),
     #[error(transparent)]
     User(#[from] UserError),
@@ -52,7 +58,7 @@ enum RunError {
 impl RunError {
     fn code(&self) -> u8 {
         match self {
-            Self::Listen(ListenError::Exposed(_)) | Self::User(_) => EXIT_REFUSED,
+            Self::Access(_) | Self::User(_) => EXIT_REFUSED,
             Self::Privilege(error) | Self::Collector(CollectorError::Privilege(error)) => match error {
                 PrivilegeError::Missing { .. } => EXIT_REFUSED,
                 PrivilegeError::Step { .. } => EXIT_PERMISSION,
@@ -74,6 +80,7 @@ where
 {
     let settings = match args::parse(arguments) {
         Ok(Command::Run(settings)) => settings,
+        Ok(Command::InitTls(dir)) => return init_tls(&dir),
         Ok(Command::Help) => {
             return print(&args::help(program));
         }
@@ -104,6 +111,23 @@ const PERMISSION_HINT: &str = "reading connection tracking needs CAP_NET_ADMIN (
      run as root, or setcap cap_net_admin+ep on the program, or in a systemd unit \
      AmbientCapabilities=CAP_NET_ADMIN with User= set";
 
+#[cfg(feature = "tls")]
+fn init_tls(dir: &Path) -> ExitCode {
+    match access::init_tls(dir) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "conntopd: --init-tls: {error}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn init_tls(_: &Path) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "conntopd: --init-tls: this program was built without TLS");
+    ExitCode::from(EXIT_FAILURE)
+}
+
 /// Prints to stdout; a reader that has gone is none of our failures.
 fn print(text: &str) -> ExitCode {
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -125,13 +149,13 @@ fn log_to_stderr() {
 }
 
 fn daemon(settings: &Settings) -> Result<(), RunError> {
-    listen::refuse_exposed(&settings.listen)?;
+    let secrets = Secrets::load(settings)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
-    runtime.block_on(serve(settings))
+    runtime.block_on(serve(settings, &secrets))
 }
 
-async fn serve(settings: &Settings) -> Result<(), RunError> {
+async fn serve(settings: &Settings, secrets: &Secrets) -> Result<(), RunError> {
     let plan = plan(settings)?;
     // First of all, so that a signal during the start is not lost.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
@@ -157,22 +181,14 @@ async fn serve(settings: &Settings) -> Result<(), RunError> {
             ),
         }
     }
+    let listeners = access::listeners(settings, secrets, unix, tcp);
     let collector = lock(&plan, collector)?;
     let handle = collector.clone();
-    let server = Server::new(collector, tcp, unix, settings.max_clients);
-    for address in server.addresses() {
-        tracing::info!("listening on {address}");
-    }
-    if !server.addresses().is_empty() {
-        tracing::warn!(
-            "every user of this machine can read the table by TCP: this version does not check the user \
-             of loopback connections yet. To limit it to root and group {GROUP}: --unix PATH"
-        );
-    }
+    let server = Server::new(collector, listeners, settings.max_clients);
     let mut ended = Ok(());
     let stop = async {
         tokio::select! {
-            () = signals.stop() => {}
+            () = signals.stop(|| reload(settings, secrets)) => {}
             () = handle.ended() => ended = Err(RunError::CollectorEnded),
         }
     };
@@ -200,7 +216,13 @@ async fn serve_stdio(settings: &Settings, plan: &Plan, signals: &mut Signals) ->
     ended
 }
 
-/// SIGTERM and SIGINT end the daemon; SIGHUP, which there is nothing to do for, does not.
+fn reload(settings: &Settings, secrets: &Secrets) {
+    if let Err(error) = secrets.reload(settings) {
+        tracing::error!("SIGHUP: the old key and token stay: {error}");
+    }
+}
+
+/// SIGTERM and SIGINT end the daemon; SIGHUP makes it read key and token again.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -216,14 +238,12 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    async fn stop(&mut self, reload: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP ignored: there is no configuration to read again");
-                }
+                _ = self.hangup.recv() => reload(),
             }
         }
     }
@@ -253,7 +273,8 @@ fn plan(settings: &Settings) -> Result<Plan, UserError> {
         Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
         _ => ".".into(),
     });
-    let files = Files { read: Vec::new(), remove: socket.into_iter().collect() };
+    let read = vec![settings.tls_dir.clone(), "/etc/group".into(), "/etc/passwd".into()];
+    let files = Files { read, remove: socket.into_iter().collect() };
     Ok(Plan { sandbox: settings.sandbox, user, files })
 }
 

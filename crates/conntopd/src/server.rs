@@ -5,6 +5,7 @@
 //! session and subscription; only the counts of [`Admission`] are shared.
 //!
 //! Invariants:
+//! - Whoever gets a session is known: vouched for by the kernel, or by a proof of the token.
 //! - Accepting never waits for a client, and running out of descriptors only delays it.
 //! - A connection holds at most one frame: the next one is asked of the feed when the socket has
 //!   taken the last byte of the one before. Nobody waits for anybody else.
@@ -13,28 +14,37 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Poll;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use conntop_proto::message::{Bye, ByeReason, ServerMessage};
-use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 pub mod admission;
 mod connection;
+pub mod failures;
 pub mod feed;
+#[cfg(feature = "tls")]
+mod gate;
 mod holder;
 pub mod listen;
 pub mod stdio;
 mod stream;
 
 use admission::{Admission, Refusal, Source};
-use connection::{Connection, Slot};
+use connection::{Connection, Slot, now};
 use feed::Feed;
-use listen::UnixSocket;
+#[cfg(feature = "tls")]
+use gate::{Denied, Passed};
+use listen::{Access, Listener, Listeners, Socket};
 use stream::Stream;
+
+use crate::auth::peer::PeerError;
 
 /// Pause of accepting when the machine is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -47,8 +57,7 @@ pub const STOP_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Server<F> {
     feed: Rc<F>,
-    tcp: Vec<TcpListener>,
-    unix: Option<UnixSocket>,
+    listeners: Listeners,
     max_clients: usize,
 }
 
@@ -56,21 +65,23 @@ pub struct Server<F> {
 struct Accepted {
     stream: Stream,
     source: Source,
+    access: Access,
     /// For the log.
     peer: String,
+    /// Why it may not stay, which its user is told.
+    refused: Option<Bye>,
 }
 
 impl<F: Feed> Server<F> {
-    /// A server of `feed` on listeners made by [`listen`].
-    pub fn new(feed: F, tcp: Vec<TcpListener>, unix: Option<UnixSocket>, max_clients: usize) -> Self {
-        Self { feed: Rc::new(feed), tcp, unix, max_clients }
+    /// A server of `feed` on sockets made by [`listen`].
+    pub fn new(feed: F, listeners: Listeners, max_clients: usize) -> Self {
+        Self { feed: Rc::new(feed), listeners, max_clients }
     }
 
     /// TCP addresses that it listens on.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let addresses = self.tcp.iter().map(TcpListener::local_addr);
-        addresses.filter_map(Result::ok).collect()
+        self.listeners.addresses()
     }
 
     /// Serves until `stop` resolves, then tells every client and returns within [`STOP_TIME`].
@@ -80,11 +91,12 @@ impl<F: Feed> Server<F> {
 
     async fn serve(mut self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
-        let reserved =
-            if self.unix.is_some() && !self.tcp.is_empty() { (self.max_clients / 16).max(1) } else { 0 };
+        let unix = self.listeners.unix();
+        let both = unix > 0 && unix < self.listeners.all.len();
+        let reserved = if both { (self.max_clients / 16).max(1) } else { 0 };
         let admission = Rc::new(RefCell::new(Admission::new(self.max_clients, reserved)));
+        let complaints = Rc::new(RefCell::new(Complaints::default()));
         let mut clients = JoinSet::new();
-        let mut complaints = Complaints::default();
         let mut paused: Option<Instant> = None;
         let mut turn = 0;
         tokio::pin!(stop);
@@ -100,28 +112,31 @@ impl<F: Feed> Server<F> {
                     turn += 1;
                     match accepted {
                         Ok(accepted) => {
-                            let admitted = admission.borrow_mut().connect(accepted.source);
+                            let admitted = match &accepted.refused {
+                                Some(bye) => Err(bye.clone()),
+                                None => admission.borrow_mut().connect(accepted.source, now()).map_err(limit),
+                            };
                             match admitted {
                                 Ok(()) => {
                                     let slot = Slot::new(Rc::clone(&admission), accepted.source);
-                                    let connection = Connection::new(
-                                        accepted.stream,
-                                        accepted.peer,
+                                    let client = Client {
+                                        accepted,
                                         slot,
-                                        Rc::clone(&self.feed),
-                                        stopped.clone(),
-                                    );
-                                    clients.spawn_local(connection.run());
+                                        feed: Rc::clone(&self.feed),
+                                        stopped: stopped.clone(),
+                                        complaints: Rc::clone(&complaints),
+                                    };
+                                    clients.spawn_local(client.run());
                                 }
-                                Err(refusal) => {
-                                    refuse(&accepted.stream, &refusal);
-                                    complaints.add(&accepted.peer, &refusal);
+                                Err(bye) => {
+                                    complaints.borrow_mut().add(&accepted.peer, &bye.text);
+                                    refuse(&accepted.stream, bye);
                                 }
                             }
                         }
                         Err(error) if is_of_one_connection(&error) => {}
                         Err(error) => {
-                            complaints.add("accept", &error);
+                            complaints.borrow_mut().add("accept", &error);
                             paused = Some(Instant::now() + ACCEPT_PAUSE);
                         }
                     }
@@ -129,8 +144,7 @@ impl<F: Feed> Server<F> {
             }
         }
         // No new clients, and the unix socket's file goes, while the old ones are told.
-        self.tcp.clear();
-        self.unix = None;
+        self.listeners.all.clear();
         let _ = stopping.send(true);
         let all = async { while clients.join_next().await.is_some() {} };
         if timeout(STOP_TIME, all).await.is_err() {
@@ -138,39 +152,98 @@ impl<F: Feed> Server<F> {
         }
     }
 
-    /// The next connection of any listener; the unix socket first, the others by turns.
+    /// The next connection of any listener; unix sockets first, the others by turns.
     async fn accept(&self, turn: usize) -> io::Result<Accepted> {
+        let (unix, tcp) = self.listeners.all.split_at(self.listeners.unix());
+        let (first, last) = tcp.split_at(turn % tcp.len().max(1));
         std::future::poll_fn(|context| {
-            if let Some(unix) = &self.unix
-                && let Poll::Ready(accepted) = unix.listener.poll_accept(context)
-            {
-                return Poll::Ready(accepted.map(|(stream, _)| {
-                    let stream = Stream::from(stream);
-                    Accepted { peer: stream.unix_peer(), stream, source: Source::Unix }
-                }));
-            }
-            let count = self.tcp.len().max(1);
-            let (first, last) = self.tcp.split_at(turn % count.min(self.tcp.len().max(1)));
-            for listener in last.iter().chain(first) {
-                if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                    return Poll::Ready(accepted.map(|(stream, peer)| Accepted {
-                        stream: Stream::from(stream),
-                        source: Source::Tcp(peer.ip().to_canonical()),
-                        peer: peer.to_string(),
-                    }));
+            for listener in unix.iter().chain(last).chain(first) {
+                if let Poll::Ready(accepted) = self.accept_at(listener, context) {
+                    return Poll::Ready(accepted);
                 }
             }
             Poll::Pending
         })
         .await
     }
+
+    fn accept_at(&self, listener: &Listener, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        let access = listener.access.clone();
+        match &listener.socket {
+            Socket::Unix(unix) => unix.listener.poll_accept(context).map_ok(|(stream, _)| {
+                let stream = Stream::from(stream);
+                Accepted { peer: stream.unix_peer(), stream, source: Source::Unix, access, refused: None }
+            }),
+            Socket::Tcp(tcp) => tcp.poll_accept(context).map_ok(|(stream, peer)| {
+                let refused = match access {
+                    Access::Peer => self.check_peer(&stream, peer).err(),
+                    #[cfg(feature = "tls")]
+                    Access::Token(_) => None,
+                };
+                let (source, peer) = (Source::tcp(peer.ip()), peer.to_string());
+                Accepted { stream: Stream::from(stream), source, access, peer, refused }
+            }),
+        }
+    }
+
+    fn check_peer(&self, stream: &TcpStream, peer: SocketAddr) -> Result<(), Bye> {
+        let checked = match (&self.listeners.peers, stream.local_addr()) {
+            (Some(peers), Ok(own)) => peers.check(peer, own).map(drop),
+            _ => Err(PeerError::Unknown),
+        };
+        checked.map_err(|error| Bye { reason: ByeReason::Auth, text: error.to_string() })
+    }
+}
+
+/// One client from its connection to its end.
+struct Client<F> {
+    accepted: Accepted,
+    slot: Slot,
+    feed: Rc<F>,
+    stopped: watch::Receiver<bool>,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only a gate complains"))]
+    complaints: Rc<RefCell<Complaints>>,
+}
+
+impl<F: Feed> Client<F> {
+    async fn run(self) {
+        let Accepted { stream, peer, access, .. } = self.accepted;
+        match access {
+            Access::Peer => Connection::new(stream, peer, self.slot, self.feed, self.stopped).run().await,
+            #[cfg(feature = "tls")]
+            Access::Token(credentials) => {
+                let credentials = Arc::clone(&credentials.borrow());
+                let mut stopped = self.stopped.clone();
+                let passed = tokio::select! {
+                    _ = stopped.wait_for(|stop| *stop) => return,
+                    passed = gate::pass(stream, &credentials) => passed,
+                };
+                match passed {
+                    Ok(Passed { stream, early }) => {
+                        self.slot.proven();
+                        let client = Connection::new(stream, peer, self.slot, self.feed, self.stopped);
+                        client.with_input(&early).run().await;
+                    }
+                    Err(denied) => {
+                        if matches!(denied, Denied::Token) {
+                            self.slot.failed();
+                        }
+                        self.complaints.borrow_mut().add(&peer, &denied);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn limit(refusal: Refusal) -> Bye {
+    Bye { reason: ByeReason::Limit, text: refusal.to_string() }
 }
 
 /// Says why and closes; a fresh socket takes a line without waiting.
-fn refuse(stream: &Stream, refusal: &Refusal) {
-    let bye = ServerMessage::Bye(Bye { reason: ByeReason::Limit, text: refusal.to_string() });
+fn refuse(stream: &Stream, bye: Bye) {
     let mut line = Vec::new();
-    if conntop_proto::codec::encode_line(&bye, &mut line).is_ok() {
+    if conntop_proto::codec::encode_line(&ServerMessage::Bye(bye), &mut line).is_ok() {
         let _ = stream.try_write(&line);
     }
 }

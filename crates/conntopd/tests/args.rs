@@ -1,6 +1,6 @@
 //! The command line: what each option does, what is refused, and that the manual has all of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,6 +41,46 @@ fn listening_addresses() {
         });
         assert_eq!(said.collect::<Vec<_>>().join(" "), expected, "{line}");
     }
+}
+
+/// Which of these addresses are for TLS and the token.
+#[test]
+fn tls_is_for_what_others_can_reach() {
+    for (address, exposed) in [
+        ("127.0.0.1:0", false),
+        ("127.1.2.3:0", false),
+        ("[::1]:0", false),
+        ("[::ffff:127.0.0.1]:0", false),
+        ("0.0.0.0:0", true),
+        ("[::]:0", true),
+        ("192.0.2.1:0", true),
+        ("[fe80::1]:0", true),
+        ("[::ffff:192.0.2.1]:0", true),
+    ] {
+        let address = address.parse().unwrap();
+        assert_eq!(settings("").tls.covers(address), exposed, "{address}");
+        assert!(settings("--tls-loopback").tls.covers(address), "{address}");
+    }
+    assert_eq!(settings("").tls_dir, PathBuf::from("/etc/conntop"));
+    assert_eq!(settings("--tls-dir /x").tls_dir, PathBuf::from("/x"));
+}
+
+#[test]
+fn init_tls_takes_a_folder_and_nothing_else() {
+    let check = |line: &str, expected: Result<&str, &str>| match args::parse(line.split_whitespace()) {
+        Ok(Command::InitTls(dir)) => assert_eq!(Ok(dir.to_str().unwrap()), expected, "{line}"),
+        Err(error) => {
+            let part = expected.expect_err(line);
+            assert!(error.to_string().contains(part), "{line}: {error}");
+        }
+        other => panic!("{line}: {other:?}"),
+    };
+    check("--init-tls", Ok("/etc/conntop"));
+    check("--init-tls /x", Ok("/x"));
+    check("--init-tls=/x", Ok("/x"));
+    check("--init-tls /x /y", Err("no other option"));
+    check("--init-tls --port 1", Err("no other option"));
+    check("--init-tls=", Err("expected a folder"));
 }
 
 #[test]

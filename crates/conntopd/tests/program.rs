@@ -45,8 +45,8 @@ fn answers_and_refusals() {
     check("--version", 0, concat!("conntopd ", env!("CARGO_PKG_VERSION")), "");
     check("--colour", 2, "", "Try 'conntopd --help'");
     check("--interval never", 2, "", "--interval \"never\"");
-    check("--listen-any", 78, "", "ssh -N -L");
-    check("--listen 192.0.2.1:4", 78, "", "refusing to listen on 192.0.2.1:4");
+    check("--listen-any --tls-dir /nowhere", 78, "", "conntopd --init-tls=/nowhere");
+    check("--listen 192.0.2.1:4 --tls-dir /nowhere", 78, "", "refusing to listen on 192.0.2.1:4");
     check("--unix /nowhere/socket", 1, "", "cannot listen on /nowhere/socket");
 }
 

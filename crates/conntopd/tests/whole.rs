@@ -22,7 +22,8 @@ use conntop_proto::message::{Coverage, Host, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, SubscriberConfig, clock};
 use conntopd::frame::Frame;
-use conntopd::server::{Server, listen};
+use conntopd::server::Server;
+use conntopd::server::listen::{self, Listeners};
 use conntopd::table::{FlowTable, Interest, Limits, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{Counters, CtMessage, L4, Tuple};
 use tokio::sync::oneshot;
@@ -98,7 +99,7 @@ async fn holds(feeder: &Feeder) -> Known {
 async fn clients_of_either_codec_hold_what_the_table_holds() {
     let (collector, feeder) = CollectorHandle::by_hand(Host::default()).unwrap();
     let loopback = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), need: Need::Required };
-    let server = Server::new(collector, listen::tcp(&[loopback]).unwrap(), None, 8);
+    let server = Server::new(collector, Listeners::for_peers(listen::tcp(&[loopback]).unwrap(), None), 8);
     let address = server.addresses()[0];
     let (stop, stopped) = oneshot::channel::<()>();
     let script = async {

@@ -5,7 +5,7 @@
 //! (conntrack messages and requests), `message` (a received buffer as items), `sys` and `socket`
 //! (the calls), [`EventSocket`] and [`RequestSocket`] (the two that a collector needs); beside
 //! them [`proc`] (the table as text), [`netns`], [`facts`], [`route`] (addresses and routes) and
-//! [`nft`] (activation).
+//! [`nft`] (activation), [`diag`] (owners of TCP sockets).
 //!
 //! A socket belongs to the network namespace that its thread was in when it was opened, and the
 //! kernel checks CAP_NET_ADMIN on the thread that sends.
@@ -37,6 +37,7 @@
 //! ```
 
 pub mod ct;
+pub mod diag;
 mod error;
 mod event;
 pub mod facts;

@@ -1,11 +1,15 @@
 //! Who may connect: slots for all, a reserve for unix peers, few unauthenticated connections per
-//! source, and early random drop of those when many wait. Pure, except for the dice.
+//! source, early random drop of those when many wait, and pauses for those who show wrong tokens.
+//! Pure, except for the dice.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Instant;
 
-/// Connections of one source that have not said `hello` yet.
+use super::failures::Failures;
+
+/// Connections of one source that have not said `hello` yet, be it for want of TLS or a proof.
 pub const GREETING_PER_SOURCE: usize = 8;
 /// Connections of all sources that have not said `hello` yet, unix peers not counted.
 pub const GREETING_MAX: usize = 64;
@@ -18,10 +22,21 @@ pub const OWN_SUBSCRIPTIONS: usize = 64;
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
-    /// By TCP from this address.
+    /// By TCP from this address; see [`Source::tcp`].
     Tcp(IpAddr),
     /// By the unix socket: the kernel vouches for the user, the file's mode let it in.
     Unix,
+}
+
+impl Source {
+    /// By TCP from this address. Of IPv6 the first 64 bits count, for everybody has 2^64 of them.
+    #[must_use]
+    pub fn tcp(address: IpAddr) -> Self {
+        Self::Tcp(match address.to_canonical() {
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
 }
 
 /// Why a connection is refused; the text is for the person at its other end.
@@ -39,6 +54,9 @@ pub enum Refusal {
     /// Too many subscriptions that differ from the default.
     #[error("{OWN_SUBSCRIPTIONS} clients have filters, columns or intervals of their own already")]
     Subscriptions,
+    /// Too many wrong tokens.
+    #[error("too many wrong tokens from this address: try again in {0} s, with the right one")]
+    Tokens(u64),
 }
 
 /// Counts connections.
@@ -50,6 +68,7 @@ pub struct Admission {
     own: usize,
     greeting: HashMap<IpAddr, usize>,
     greeting_sum: usize,
+    failures: Failures,
     dice: RandomState,
     rolls: u64,
 }
@@ -65,6 +84,7 @@ impl Admission {
             own: 0,
             greeting: HashMap::new(),
             greeting_sum: 0,
+            failures: Failures::default(),
             dice: RandomState::new(),
             rolls: 0,
         }
@@ -74,7 +94,7 @@ impl Admission {
     ///
     /// # Errors
     /// Says which limit it would break; it is not counted then.
-    pub fn connect(&mut self, source: Source) -> Result<(), Refusal> {
+    pub fn connect(&mut self, source: Source, now: Instant) -> Result<(), Refusal> {
         let Source::Tcp(address) = source else {
             if self.connected >= self.most {
                 return Err(Refusal::Full(self.most));
@@ -82,6 +102,9 @@ impl Admission {
             self.connected += 1;
             return Ok(());
         };
+        if let Some(wait) = self.failures.wait(address, now) {
+            return Err(Refusal::Tokens(wait.as_secs() + 1));
+        }
         let slots = self.most - self.reserved;
         if self.connected >= slots {
             return Err(Refusal::Full(slots));
@@ -97,6 +120,20 @@ impl Admission {
         self.greeting_sum += 1;
         self.connected += 1;
         Ok(())
+    }
+
+    /// A connection proved that it knows the token.
+    pub fn proven(&mut self, source: Source) {
+        if let Source::Tcp(address) = source {
+            self.failures.proven(address);
+        }
+    }
+
+    /// A connection proved that it does not.
+    pub fn failed(&mut self, source: Source, now: Instant) {
+        if let Source::Tcp(address) = source {
+            self.failures.failed(address, now);
+        }
     }
 
     /// A connection said `hello`, or ended before it did.

@@ -36,6 +36,18 @@ impl Slot {
         Self { admission, source, greeting: true, own: false }
     }
 
+    /// The client proved that it knows the token.
+    #[cfg(feature = "tls")]
+    pub(super) fn proven(&self) {
+        self.admission.borrow_mut().proven(self.source);
+    }
+
+    /// The client proved that it does not.
+    #[cfg(feature = "tls")]
+    pub(super) fn failed(&self) {
+        self.admission.borrow_mut().failed(self.source, now());
+    }
+
     fn greeted(&mut self) {
         if std::mem::take(&mut self.greeting) {
             self.admission.borrow_mut().greeted(self.source);
@@ -102,6 +114,13 @@ impl<F: Feed> Connection<F> {
             peer,
             interval_ms: hello.interval_ms,
         }
+    }
+
+    /// Takes what the client has said already.
+    #[cfg(feature = "tls")]
+    pub(super) fn with_input(mut self, input: &[u8]) -> Self {
+        self.take(input);
+        self
     }
 
     /// Serves the client to the end.
@@ -176,17 +195,18 @@ impl<F: Feed> Connection<F> {
         let mut buffer = [0; READ_BYTES];
         match self.stream.try_read(&mut buffer) {
             Ok(0) => self.session.lost(now()),
-            Ok(n) => {
-                let input = buffer.get(..n).unwrap_or_default();
-                for request in self.session.receive(now(), input) {
-                    self.serve(request);
-                }
-                if !self.session.is_greeting() {
-                    self.slot.greeted();
-                }
-            }
+            Ok(n) => self.take(buffer.get(..n).unwrap_or_default()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(_) => self.session.lost(now()),
+        }
+    }
+
+    fn take(&mut self, input: &[u8]) {
+        for request in self.session.receive(now(), input) {
+            self.serve(request);
+        }
+        if !self.session.is_greeting() {
+            self.slot.greeted();
         }
     }
 
@@ -281,6 +301,6 @@ fn bad(error: BadSubscription) -> (ByeReason, String) {
 }
 
 /// The runtime's clock, which tests can pause.
-fn now() -> std::time::Instant {
+pub(super) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }

@@ -1,9 +1,11 @@
-//! Listening sockets: TCP on loopback addresses only, and the unix socket with its file.
+//! Listening sockets: TCP, and the unix socket with its file.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 use rustix::fs::Mode;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -11,24 +13,19 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
 use super::holder;
 use crate::args::{Listen, Need};
+#[cfg(feature = "tls")]
+use crate::auth::Credentials;
+pub use crate::auth::peer::GROUP;
+use crate::auth::peer::Peers;
 
 /// Connections that the kernel completes while the server is busy.
 const BACKLOG: i32 = 1024;
 /// Mode of the unix socket: its owner and its group may connect.
 const SOCKET_MODE: u32 = 0o660;
-/// Group that may connect to the unix socket, if it exists.
-pub const GROUP: &str = "conntop";
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// An address that others can reach, and no TLS yet.
-    #[error(
-        "refusing to listen on {0}: this version has no TLS, so only loopback addresses and the unix \
-         socket are allowed. From another machine: ssh -N -L 55555:127.0.0.1:55555 USER@THIS-MACHINE, \
-         then connect to 127.0.0.1"
-    )]
-    Exposed(SocketAddr),
     /// Another program has the port.
     #[error(
         "{address} is taken{}: stop that program, or choose another port with --port",
@@ -77,14 +74,94 @@ impl ListenError {
     }
 }
 
-/// Refuses addresses that other machines can reach.
-///
-/// # Errors
-/// The first such address.
-pub fn refuse_exposed(listen: &[Listen]) -> Result<(), ListenError> {
-    match listen.iter().find(|listen| !listen.address.ip().to_canonical().is_loopback()) {
-        Some(exposed) => Err(ListenError::Exposed(exposed.address)),
-        None => Ok(()),
+/// A socket that clients connect to, and who may.
+#[derive(Debug)]
+pub struct Listener {
+    /// Where.
+    pub socket: Socket,
+    /// Who.
+    pub access: Access,
+}
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// By TCP.
+    Tcp(TcpListener),
+    /// By a file.
+    Unix(UnixSocket),
+}
+
+/// Who may connect.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Whom the kernel vouches for: by the mode of the unix socket, by the user of a loopback peer.
+    Peer,
+    /// By TLS, whoever proves the token. Each connection gets what the channel holds at that moment.
+    #[cfg(feature = "tls")]
+    Token(tokio::sync::watch::Receiver<Arc<Credentials>>),
+}
+
+impl Listener {
+    /// For those whom the kernel vouches for.
+    #[must_use]
+    pub fn peer(socket: impl Into<Socket>) -> Self {
+        Self { socket: socket.into(), access: Access::Peer }
+    }
+}
+
+/// All sockets of a server, unix sockets first, with what finds the users of loopback peers.
+#[derive(Debug)]
+pub struct Listeners {
+    pub(super) all: Vec<Listener>,
+    /// There if a listener takes loopback peers.
+    pub(super) peers: Option<Peers>,
+}
+
+impl Listeners {
+    /// Orders them, and opens what it takes to ask the kernel for the users of peers.
+    #[must_use]
+    pub fn new(mut all: Vec<Listener>) -> Self {
+        all.sort_by_key(|listener| matches!(listener.socket, Socket::Tcp(_)));
+        let loopback = all.iter().find_map(|listener| match listener {
+            Listener { socket: Socket::Tcp(tcp), access: Access::Peer } => tcp.local_addr().ok(),
+            _ => None,
+        });
+        Self { all, peers: loopback.map(Peers::new) }
+    }
+
+    /// Sockets for those whom the kernel vouches for.
+    #[must_use]
+    pub fn for_peers(tcp: Vec<TcpListener>, unix: Option<UnixSocket>) -> Self {
+        let unix = unix.into_iter().map(Listener::peer);
+        Self::new(unix.chain(tcp.into_iter().map(Listener::peer)).collect())
+    }
+
+    /// TCP addresses.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.all.iter().filter_map(|listener| match &listener.socket {
+            Socket::Tcp(tcp) => tcp.local_addr().ok(),
+            Socket::Unix(_) => None,
+        });
+        addresses.collect()
+    }
+
+    /// How many unix sockets come first.
+    pub(super) fn unix(&self) -> usize {
+        self.all.partition_point(|listener| matches!(listener.socket, Socket::Unix(_)))
+    }
+}
+
+impl From<TcpListener> for Socket {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+impl From<UnixSocket> for Socket {
+    fn from(socket: UnixSocket) -> Self {
+        Self::Unix(socket)
     }
 }
 
@@ -128,7 +205,6 @@ impl Drop for UnixSocket {
 /// # Errors
 /// An address that is taken or not to be had, unless it need not be.
 pub fn tcp(listen: &[Listen]) -> Result<Vec<TcpListener>, ListenError> {
-    refuse_exposed(listen)?;
     let mut listeners: Vec<TcpListener> = Vec::new();
     for Listen { address, need } in listen {
         let mut wanted = *address;

@@ -16,10 +16,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::admission::{Admission, Source};
-use super::connection::{Connection, Slot};
+use super::connection::{Connection, Slot, now};
 use super::feed::Feed;
 use super::stream::Stream;
-use super::{STOP_TIME, refuse};
+use super::{STOP_TIME, limit, refuse};
 
 /// What the log calls the client.
 const PEER: &str = "stdio";
@@ -32,8 +32,8 @@ const PEER: &str = "stdio";
 pub async fn run<F: Feed>(feed: F, stop: impl Future<Output = ()>) -> io::Result<()> {
     let stream = Stream::Stdio(Stdio::new()?);
     let admission = Rc::new(RefCell::new(Admission::new(1, 0)));
-    if let Err(refusal) = admission.borrow_mut().connect(Source::Unix) {
-        refuse(&stream, &refusal);
+    if let Err(refusal) = admission.borrow_mut().connect(Source::Unix, now()) {
+        refuse(&stream, limit(refusal));
         return Ok(());
     }
     let (stopping, stopped) = watch::channel(false);

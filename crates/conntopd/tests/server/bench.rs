@@ -13,7 +13,7 @@ use conntop_proto::message::{
 use conntopd::args::{Listen, Need};
 use conntopd::server::Server;
 use conntopd::server::feed::{BadSubscription, Feed, Subscription};
-use conntopd::server::listen;
+use conntopd::server::listen::{self, Listeners};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
 
@@ -198,8 +198,7 @@ pub(crate) async fn serving<T>(max_clients: usize, script: impl AsyncFnOnce(&Ben
     let feed = HandFeed::new();
     let server = Server::new(
         feed.clone(),
-        listen::tcp(&[loopback]).unwrap(),
-        Some(listen::unix(&path).await.unwrap()),
+        Listeners::for_peers(listen::tcp(&[loopback]).unwrap(), Some(listen::unix(&path).await.unwrap())),
         max_clients,
     );
     let (stop, stopped) = oneshot::channel();

@@ -15,6 +15,8 @@
 //! In the client's local mode only the collector's threads are confined, and the process keeps its
 //! memory readable for its user.
 
+#[cfg(feature = "sandbox")]
+mod acts;
 mod caps;
 #[cfg(feature = "sandbox")]
 mod landlock;
@@ -105,6 +107,18 @@ pub struct Plan {
     pub user: Option<User>,
     /// What the server's thread may open.
     pub files: Files,
+    /// Whether each thread tries forbidden acts.
+    pub test: SelfTest,
+}
+
+/// Whether each thread tries, once it is confined, what it must not be able to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SelfTest {
+    /// It does not.
+    #[default]
+    Skip,
+    /// It does, and one act that is not refused is an error.
+    Try,
 }
 
 /// Why a thread is not confined as it has to be.
@@ -118,6 +132,9 @@ pub enum PrivilegeError {
         /// Why.
         why: String,
     },
+    /// The self-test did what it should not have been able to do.
+    #[error("self-test: not refused: {0}")]
+    SelfTest(String),
     /// A step that never fails where it is permitted.
     #[error("cannot {step}: {source}")]
     Step {
@@ -198,18 +215,36 @@ impl Plan {
             None => caps::keep(role.keeps())?,
         }
         self.add(&mut report, "caps", bounded)?;
-        if self.sandbox == Sandbox::Off {
-            return Ok(report);
+        if self.sandbox != Sandbox::Off {
+            self.lock_up(role, &mut report)?;
         }
+        self.try_forbidden_acts()?;
+        Ok(report)
+    }
+
+    /// Tries them in the calling thread, if the plan says so.
+    ///
+    /// # Errors
+    /// One was not refused.
+    pub fn try_forbidden_acts(&self) -> Result<(), PrivilegeError> {
+        if self.test == SelfTest::Skip {
+            return Ok(());
+        }
+        let refused = attempt_all()?;
+        let thread = std::thread::current();
+        tracing::info!("self-test of {}: {refused} acts, all refused", thread.name().unwrap_or("a thread"));
+        Ok(())
+    }
+
+    fn lock_up(&self, role: Role, report: &mut Report) -> Result<(), PrivilegeError> {
         rustix::thread::set_no_new_privs(true).map_err(PrivilegeError::step("set no_new_privs"))?;
         if role == Role::Serve {
             let never = rustix::process::DumpableBehavior::NotDumpable;
             rustix::process::set_dumpable_behavior(never)
                 .map_err(PrivilegeError::step("forbid core dumps"))?;
         }
-        self.add(&mut report, "landlock", restrict(role, &self.files))?;
-        self.add(&mut report, "seccomp", filter(role))?;
-        Ok(report)
+        self.add(report, "landlock", restrict(role, &self.files))?;
+        self.add(report, "seccomp", filter(role))
     }
 
     fn add(
@@ -229,7 +264,7 @@ impl Plan {
 }
 
 #[cfg(feature = "sandbox")]
-use self::{landlock::restrict, seccomp::filter};
+use self::{acts::attempt_all, landlock::restrict, seccomp::filter};
 
 #[cfg(not(feature = "sandbox"))]
 const NOT_BUILT: &str = "not built in";
@@ -242,4 +277,9 @@ fn restrict(_: Role, _: &Files) -> Result<String, String> {
 #[cfg(not(feature = "sandbox"))]
 fn filter(_: Role) -> Result<String, String> {
     Err(NOT_BUILT.into())
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn attempt_all() -> Result<usize, PrivilegeError> {
+    Err(PrivilegeError::SelfTest(NOT_BUILT.into()))
 }

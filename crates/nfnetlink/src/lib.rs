@@ -5,7 +5,8 @@
 //! (conntrack messages and requests), `message` (a received buffer as items), `sys` and `socket`
 //! (the calls), [`EventSocket`] and [`RequestSocket`] (the two that a collector needs); beside
 //! them [`proc`] (the table as text), [`netns`], [`facts`], [`route`] (addresses and routes) and
-//! [`nft`] (activation), [`diag`] (owners of TCP sockets).
+//! [`nft`] (activation), [`diag`] (owners of TCP sockets). [`forbidden`] is for the self-test of
+//! sandboxes.
 //!
 //! A socket belongs to the network namespace that its thread was in when it was opened, and the
 //! kernel checks CAP_NET_ADMIN on the thread that sends.
@@ -41,6 +42,7 @@ pub mod diag;
 mod error;
 mod event;
 pub mod facts;
+pub mod forbidden;
 mod message;
 pub mod netns;
 pub mod nft;

@@ -120,6 +120,16 @@ pub(crate) fn enable_netlink_option(fd: BorrowedFd<'_>, option: libc::c_int) -> 
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
+/// Any system call, for [`crate::forbidden`] and its constants only: null pointers and numbers, with
+/// which the kernel has nothing of ours to write to.
+pub(crate) fn call(number: libc::c_long, arguments: [usize; 6]) -> Result<(), Errno> {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: no argument points into memory of this process, none of the calls ends it, makes
+    // another thread of it, or changes memory that is mapped.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
+    if result == -1 { Err(last_errno()) } else { Ok(()) }
+}
+
 fn socklen<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(mem::size_of::<T>()).unwrap_or(0)
 }

@@ -10,11 +10,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use conntop_tests::inject::Plan;
 use conntop_tests::judge::{Reading, judge};
 use conntop_tests::programs::Daemon;
 use conntop_tests::{Stage, lab_or_skip};
+use rustix::process::{Pid, Signal, kill_process};
 
 const NET_ADMIN: u64 = 1 << 12;
 
@@ -95,4 +97,49 @@ fn another_namespace_costs_nothing_that_stays() {
     compare(&daemon, 0, true);
     daemon.list().unwrap();
     assert_eq!(daemon.terminate().unwrap().code(), Some(0), "{:#?}", daemon.log());
+}
+
+/// Each thread tries forbidden acts after its lockdown, and the server's again while a client looks on.
+#[test]
+fn forbidden_acts_are_refused_while_it_serves() {
+    let lab = lab_or_skip!();
+    let mut stage = Stage::set(lab, &["--sandbox", "strict", "--self-test", "--no-proc"]).unwrap();
+    stage.inject(&Plan::new(1), 300).unwrap();
+    assert_eq!(stage.check("after the start").unwrap().compared, 300);
+    let pid = Pid::from_raw(stage.daemon.pid().try_into().unwrap()).unwrap();
+    let so_far = stage.daemon.log().unwrap().len();
+    kill_process(pid, Signal::HUP).unwrap();
+    let done = |log: &[String]| log.iter().skip(so_far).any(|line| line.contains("all refused"));
+    let until = Instant::now() + Duration::from_secs(30);
+    while !done(&stage.daemon.log().unwrap()) {
+        assert!(Instant::now() < until, "{:#?}", stage.daemon.log());
+        std::thread::yield_now();
+    }
+    stage.injector.create(&Plan::new(2), 0..200).unwrap();
+    assert_eq!(stage.check("after the acts").unwrap().compared, 500);
+    let log = stage.daemon.log().unwrap();
+    for thread in ["ct-requests", "ct-events", "ct-table", "main"] {
+        assert!(
+            log.iter().any(|line| line.contains(&format!("self-test of {thread}:"))),
+            "{thread}: {log:#?}"
+        );
+    }
+    let named = ["open /etc/shadow", "run a program", "connect by TCP", "ptrace", "mount", "bpf", "reboot"];
+    for name in named {
+        let told = log.iter().filter(|line| line.contains(&format!("self-test: {name}: refused"))).count();
+        assert_eq!(told, 5, "{name}");
+    }
+    let refused = log.iter().filter(|line| line.contains(": refused")).count();
+    assert!(refused >= 5 * 60, "{refused} acts in five rounds");
+}
+
+/// The self-test can fail: without a sandbox it does, and names what was not refused.
+#[test]
+fn the_self_test_fails_without_a_sandbox() {
+    let lab = lab_or_skip!();
+    let error = Daemon::start(&lab.router, &["--sandbox", "off", "--self-test"]).unwrap_err();
+    let said = format!("{error:#}");
+    for name in ["open /proc/version: done", "run a program: done", "personality: done"] {
+        assert!(said.contains(name), "{name}: {said}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The command line. [`OPTIONS`] is the one table that parsing, `--help` and the manual come from;
 //! a test compares the manual with it.
 
+mod config;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,7 +14,7 @@ use nfnetlink::netns::Netns;
 
 use crate::auth::DEFAULT_DIR;
 use crate::collector::{BudgetError, CpuBudget};
-use crate::privilege::Sandbox;
+use crate::privilege::{Sandbox, SelfTest};
 
 /// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
 pub const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -55,6 +57,8 @@ pub struct Settings {
     pub tls_dir: PathBuf,
     /// Which addresses are listened on by TLS.
     pub tls: Tls,
+    /// Nothing said so; sockets of a service manager replace it.
+    pub listens_by_default: bool,
     /// Path of a unix socket to listen on.
     pub unix: Option<PathBuf>,
     /// Time between two deltas, and between two passes over the table.
@@ -77,6 +81,10 @@ pub struct Settings {
     pub user: Option<String>,
     /// How much of the confinement has to work.
     pub sandbox: Sandbox,
+    /// Whether threads try forbidden acts.
+    pub self_test: SelfTest,
+    /// Where options came from besides the command line.
+    pub config: Option<PathBuf>,
 }
 
 /// Whom to serve.
@@ -151,6 +159,24 @@ pub enum UsageError {
     /// A word that belongs to no option.
     #[error("unexpected argument {0:?}")]
     Unexpected(String),
+    /// The configuration file cannot be read.
+    #[error("--config {}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+    /// A line of the configuration file is wrong.
+    #[error("{}, line {line}: {error}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: Box<UsageError>,
+    },
     /// An option without its value, or with one too many.
     #[error("{0}")]
     Syntax(String),
@@ -200,6 +226,8 @@ enum Id {
     MaxClients,
     User,
     Sandbox,
+    SelfTest,
+    Config,
     Help,
     Version,
 }
@@ -248,11 +276,15 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Become this user, as in /etc/passwd, once sockets are open; one thread keeps CAP_NET_ADMIN";
     Sandbox "sandbox" None, "strict|best|off",
         "How much of the confinement has to work: all of it, or what this kernel has (default best); off only drops capabilities";
+    SelfTest "self-test" None, "",
+        "Try in each thread, once it is confined, what it must not be able to do; serve only if all of that is refused. SIGHUP tries again";
+    Config "config" None, "FILE",
+        "Options from a file, one a line without its dashes (interval 2s); the command line overrides them. SIGHUP reads it again";
     Help "help" Some('h'), "", "Print this help";
     Version "version" Some('V'), "", "Print the version";
 };
 
-/// Reads the arguments that follow the program's name.
+/// Reads the arguments that follow the program's name, and the configuration file that they name.
 ///
 /// # Errors
 /// The first thing that is wrong.
@@ -261,34 +293,19 @@ where
     I: IntoIterator<Item = S>,
     S: Into<OsString>,
 {
-    let mut parser = lexopt::Parser::from_args(arguments.into_iter().map(Into::into));
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let mut given = Given::default();
-    while let Some(argument) = parser.next().map_err(|e| UsageError::Syntax(e.to_string()))? {
-        let option = match argument {
-            lexopt::Arg::Long(name) => OPTIONS.iter().find(|o| o.long == name),
-            lexopt::Arg::Short(letter) => OPTIONS.iter().find(|o| o.short == Some(letter)),
-            lexopt::Arg::Value(value) => {
-                return Err(UsageError::Unexpected(value.to_string_lossy().into_owned()));
-            }
-        };
-        let Some(option) = option else {
-            return Err(UsageError::Unknown(match argument {
-                lexopt::Arg::Long(name) => format!("--{name}"),
-                lexopt::Arg::Short(letter) => format!("-{letter}"),
-                lexopt::Arg::Value(_) => String::new(),
-            }));
-        };
-        let value = if option.value.is_empty() || option.value.starts_with('[') {
-            OsString::new()
-        } else {
-            parser.value().map_err(|e| UsageError::Syntax(e.to_string()))?
-        };
-        match option.id {
-            Id::InitTls => return init_tls(&mut parser),
-            Id::Help => return Ok(Command::Help),
-            Id::Version => return Ok(Command::Version),
-            id => given.take(id, option.long, &value)?,
+    if let Some(other) = given.read(&arguments)? {
+        return Ok(other);
+    }
+    if let Some(path) = &given.config {
+        let mut file = config::read(path)?;
+        // An option of the command line replaces that of the file, so its addresses do all of theirs.
+        if !given.listen.is_empty() {
+            file.listen.clear();
         }
+        file.read(&arguments)?;
+        given = file;
     }
     given.check()?;
     Ok(Command::Run(Box::new(given.settle())))
@@ -312,7 +329,7 @@ fn init_tls(parser: &mut lexopt::Parser) -> Result<Command, UsageError> {
 }
 
 /// The options as they were given, before defaults that depend on each other.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Given {
     listen: Vec<(IpAddr, Option<u16>)>,
     tls_dir: Option<PathBuf>,
@@ -330,9 +347,44 @@ struct Given {
     max_clients: Option<usize>,
     user: Option<String>,
     sandbox: Sandbox,
+    self_test: SelfTest,
+    config: Option<PathBuf>,
 }
 
 impl Given {
+    /// Takes options; gives what is to be done if that is not to run.
+    fn read(&mut self, arguments: &[OsString]) -> Result<Option<Command>, UsageError> {
+        let mut parser = lexopt::Parser::from_args(arguments);
+        while let Some(argument) = parser.next().map_err(|e| UsageError::Syntax(e.to_string()))? {
+            let option = match argument {
+                lexopt::Arg::Long(name) => OPTIONS.iter().find(|o| o.long == name),
+                lexopt::Arg::Short(letter) => OPTIONS.iter().find(|o| o.short == Some(letter)),
+                lexopt::Arg::Value(value) => {
+                    return Err(UsageError::Unexpected(value.to_string_lossy().into_owned()));
+                }
+            };
+            let Some(option) = option else {
+                return Err(UsageError::Unknown(match argument {
+                    lexopt::Arg::Long(name) => format!("--{name}"),
+                    lexopt::Arg::Short(letter) => format!("-{letter}"),
+                    lexopt::Arg::Value(_) => String::new(),
+                }));
+            };
+            let value = if option.value.is_empty() || option.value.starts_with('[') {
+                OsString::new()
+            } else {
+                parser.value().map_err(|e| UsageError::Syntax(e.to_string()))?
+            };
+            match option.id {
+                Id::InitTls => return init_tls(&mut parser).map(Some),
+                Id::Help => return Ok(Some(Command::Help)),
+                Id::Version => return Ok(Some(Command::Version)),
+                id => self.take(id, option.long, &value)?,
+            }
+        }
+        Ok(None)
+    }
+
     fn take(&mut self, id: Id, option: &'static str, value: &OsStr) -> Result<(), UsageError> {
         let text = value.to_str();
         let bad = |expected: &str| UsageError::Value {
@@ -412,6 +464,8 @@ impl Given {
                 let sandbox = text.and_then(|text| text.parse().ok());
                 self.sandbox = sandbox.ok_or_else(|| bad("expected strict, best or off"))?;
             }
+            Id::Config => self.config = Some(PathBuf::from(value)),
+            Id::SelfTest => self.self_test = SelfTest::Try,
             Id::InitTls | Id::Help | Id::Version => {}
         }
         Ok(())
@@ -448,6 +502,7 @@ impl Given {
             listen,
             tls_dir: self.tls_dir.unwrap_or_else(|| DEFAULT_DIR.into()),
             tls: self.tls,
+            listens_by_default: loopback_by_default && self.port.is_none(),
             unix: self.unix,
             interval: self.interval.unwrap_or(DEFAULT_INTERVAL),
             event_buffer: self.event_buffer,
@@ -459,6 +514,8 @@ impl Given {
             max_clients: self.max_clients.unwrap_or(DEFAULT_MAX_CLIENTS),
             user: self.user,
             sandbox: self.sandbox,
+            self_test: self.self_test,
+            config: self.config,
         }
     }
 }

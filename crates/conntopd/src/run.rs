@@ -4,16 +4,24 @@
 //! before the kernel is asked for anything), the collector, which confines its threads, the start-up
 //! lines, this thread's confinement, serving.
 
+mod inherit;
+mod notify;
+mod reload;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use conntop_proto::message::KernelFacts;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::{self, Command, Events, Proc, Serve, Settings};
+use self::inherit::{InheritError, Inherited};
+use self::notify::Notify;
+use self::reload::Reload;
+use crate::args::{self, Command, Events, Listen, Need, Proc, Serve, Settings, UsageError};
 use crate::collector::{Collector, CollectorConfig, CollectorError, CollectorHandle};
 use crate::facts::{self, Weight};
 use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError};
@@ -44,6 +52,8 @@ enum RunError {
     #[error(transparent)]
     Collector(#[from] CollectorError),
     #[error(transparent)]
+    Inherit(#[from] InheritError),
+    #[error(transparent)]
     User(#[from] UserError),
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
@@ -58,9 +68,10 @@ enum RunError {
 impl RunError {
     fn code(&self) -> u8 {
         match self {
-            Self::Access(_) | Self::User(_) => EXIT_REFUSED,
+            Self::Access(_) | Self::User(_) | Self::Inherit(_) => EXIT_REFUSED,
             Self::Privilege(error) | Self::Collector(CollectorError::Privilege(error)) => match error {
                 PrivilegeError::Missing { .. } => EXIT_REFUSED,
+                PrivilegeError::SelfTest(_) => EXIT_FAILURE,
                 PrivilegeError::Step { .. } => EXIT_PERMISSION,
             },
             Self::Listen(error) if error.is_permission() => EXIT_PERMISSION,
@@ -78,7 +89,8 @@ where
     I: IntoIterator<Item = S>,
     S: Into<OsString>,
 {
-    let settings = match args::parse(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let settings = match args::parse(arguments.iter().cloned()) {
         Ok(Command::Run(settings)) => settings,
         Ok(Command::InitTls(dir)) => return init_tls(&dir),
         Ok(Command::Help) => {
@@ -90,11 +102,12 @@ where
         Err(error) => {
             let text = format!("conntopd: {error}\nTry '{program} --help'.\n");
             let _ = std::io::stderr().write_all(text.as_bytes());
-            return ExitCode::from(EXIT_USAGE);
+            let in_file = matches!(error, UsageError::File { .. } | UsageError::Line { .. });
+            return ExitCode::from(if in_file { EXIT_REFUSED } else { EXIT_USAGE });
         }
     };
     log_to_stderr();
-    let code = match daemon(&settings) {
+    let code = match daemon(*settings, &arguments) {
         Ok(()) => EXIT_OK,
         Err(error) => {
             tracing::error!("{error}");
@@ -148,26 +161,45 @@ fn log_to_stderr() {
         .try_init();
 }
 
-fn daemon(settings: &Settings) -> Result<(), RunError> {
-    let secrets = Secrets::load(settings)?;
+fn daemon(mut settings: Settings, arguments: &[OsString]) -> Result<(), RunError> {
+    let inherited = Inherited::take()?;
+    if !inherited.is_empty() {
+        settings.listen.retain(|_| !settings.listens_by_default);
+    }
+    let required = |address| Listen { address, need: Need::Required };
+    let given = inherited.tcp.iter().filter_map(|socket| socket.local_addr().ok()).map(required);
+    let mut all = settings.clone();
+    all.listen.extend(given);
+    let secrets = Secrets::load(&all)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Runtime)?;
-    runtime.block_on(serve(settings, &secrets))
+    runtime.block_on(serve(&settings, &secrets, arguments, inherited))
 }
 
-async fn serve(settings: &Settings, secrets: &Secrets) -> Result<(), RunError> {
+async fn serve(
+    settings: &Settings,
+    secrets: &Secrets,
+    arguments: &[OsString],
+    inherited: Inherited,
+) -> Result<(), RunError> {
     let plan = plan(settings)?;
     // First of all, so that a signal during the start is not lost.
     let mut signals = Signals::new().map_err(RunError::Runtime)?;
     if settings.serve == Serve::Stdio {
         return serve_stdio(settings, &plan, &mut signals).await;
     }
-    let unix = match &settings.unix {
-        Some(path) => Some(listen::unix(path).await?),
-        None => None,
+    let unix = match (&settings.unix, inherited.unix) {
+        (Some(path), None) => Some(listen::unix(path).await?),
+        (None, Some(socket)) => Some(listen::adopt_unix(socket)?),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(InheritError::Twice.into()),
     };
-    let tcp = listen::tcp(&settings.listen)?;
+    let mut tcp = listen::tcp(&settings.listen)?;
+    for socket in inherited.tcp {
+        tcp.push(TcpListener::from_std(socket).map_err(RunError::Runtime)?);
+    }
     raise_descriptor_limit(settings.max_clients);
+    let notify = Notify::from_env();
     let collector = Collector::spawn(config(settings, &plan))?;
     say_kernel(&collector.hello().kernel);
     if let Some(unix) = &unix {
@@ -186,12 +218,17 @@ async fn serve(settings: &Settings, secrets: &Secrets) -> Result<(), RunError> {
     let handle = collector.clone();
     let server = Server::new(collector, listeners, settings.max_clients);
     let mut ended = Ok(());
+    let reload =
+        Reload { arguments, settings: settings.clone().into(), secrets, plan: &plan, notify: &notify };
     let stop = async {
         tokio::select! {
-            () = signals.stop(|| reload(settings, secrets)) => {}
+            () = signals.stop(|| reload.again(&handle)) => {}
             () = handle.ended() => ended = Err(RunError::CollectorEnded),
+            () = notify.watch(&handle) => {}
         }
+        notify.stopping();
     };
+    notify.ready();
     server.run(stop).await;
     tracing::info!("stopped");
     ended
@@ -216,13 +253,7 @@ async fn serve_stdio(settings: &Settings, plan: &Plan, signals: &mut Signals) ->
     ended
 }
 
-fn reload(settings: &Settings, secrets: &Secrets) {
-    if let Err(error) = secrets.reload(settings) {
-        tracing::error!("SIGHUP: the old key and token stay: {error}");
-    }
-}
-
-/// SIGTERM and SIGINT end the daemon; SIGHUP makes it read key and token again.
+/// SIGTERM and SIGINT end the daemon; SIGHUP makes it read again what it was started with.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -238,12 +269,12 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self, reload: impl Fn()) {
+    async fn stop(&mut self, mut hangup: impl FnMut()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hangup.recv() => reload(),
+                _ = self.hangup.recv() => hangup(),
             }
         }
     }
@@ -273,9 +304,19 @@ fn plan(settings: &Settings) -> Result<Plan, UserError> {
         Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
         _ => ".".into(),
     });
-    let read = vec![settings.tls_dir.clone(), "/etc/group".into(), "/etc/passwd".into()];
+    let mut read = vec![settings.tls_dir.clone(), "/etc/group".into(), "/etc/passwd".into()];
+    read.extend(settings.config.as_deref().map(beside));
     let files = Files { read, remove: socket.into_iter().collect() };
-    Ok(Plan { sandbox: settings.sandbox, user, files })
+    Ok(Plan { sandbox: settings.sandbox, user, files, test: settings.self_test })
+}
+
+/// The directory of a file that may be replaced by renaming; only the file itself where the directory
+/// is one that everything is in, such as /etc with its shadow.
+fn beside(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(directory) if directory.components().count() > 2 => directory.to_owned(),
+        _ => file.to_owned(),
+    }
 }
 
 /// Confines this thread, the last one; what it serves then tells how.

@@ -72,6 +72,11 @@ impl Account {
         self.budget
     }
 
+    /// Another budget from now on; what was read is paid for by the old one.
+    pub(super) fn rebudget(&mut self, budget: CpuBudget) {
+        self.budget = budget;
+    }
+
     /// When reading may go on.
     pub(super) fn ready_at(&self) -> Instant {
         self.paid

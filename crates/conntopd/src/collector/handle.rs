@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{Resume, ServerHello, Subscribe};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use super::CpuBudget;
 use super::clock;
 use crate::frame::Frame;
 use crate::privilege::Report;
@@ -57,6 +58,8 @@ pub(crate) enum Call {
     Closed(u64),
     /// A change of the table by hand; a tick follows.
     Edit(Edit),
+    /// Another name, if there is one, and another budget.
+    Configure(Option<String>, CpuBudget),
     /// Say when the facts about the kernel are fresh.
     Facts(SyncSender<()>),
     /// A look at the table.
@@ -108,6 +111,21 @@ impl CollectorHandle {
     pub fn served_by(mut self, confined: &Report) -> Self {
         self.confined = self.confined.and(confined);
         self
+    }
+
+    /// Changes what can change while it runs. `None` leaves the name.
+    pub fn configure(&self, name: Option<String>, budget: CpuBudget) {
+        // One that has ended has nothing to configure.
+        let _ = self.calls.send(Call::Configure(name, budget));
+    }
+
+    /// Whether the table's thread takes up what it is asked. Waits until it does.
+    pub async fn is_alive(&self) -> bool {
+        let (tell, told) = oneshot::channel();
+        let look = move |_: &FlowTable| {
+            let _ = tell.send(());
+        };
+        self.calls.send(Call::Inspect(Box::new(look))).is_ok() && told.await.is_ok()
     }
 
     /// Ends when the collector has ended, which it does not while there is a handle unless it fails.

@@ -18,6 +18,7 @@ use std::sync::mpsc::{Sender, SyncSender};
 use std::time::Duration;
 
 use conntop_proto::message::ServerHello;
+use conntop_proto::text;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -184,6 +185,13 @@ impl Hub {
             }
             Call::Inspect(look) => look(&self.table),
             Call::Facts(tell) => self.tell_facts(tell),
+            Call::Configure(name, budget) => {
+                self.picker.budget(budget);
+                if let Some(name) = name {
+                    let name = text::sanitize(&name).into_owned();
+                    self.wires.hello.send_modify(|hello| hello.name = name);
+                }
+            }
             Call::Closed(id) => {
                 self.focus.forget(id);
                 self.desk.call(Call::Closed(id), &mut self.table);

@@ -147,6 +147,12 @@ impl Picker {
         }
     }
 
+    /// Another budget from now on.
+    pub(super) fn budget(&mut self, budget: CpuBudget) {
+        self.account.rebudget(budget);
+        self.firsts.rebudget(budget);
+    }
+
     /// Whether new flows are told of by events. Without, nobody asks for known flows alone, as that
     /// brings no others to light.
     pub(super) fn listens(&mut self, listens: bool) {

@@ -127,7 +127,7 @@ impl Desk {
                 }
             }
             // The hub's own business.
-            Call::Edit(_) | Call::Inspect(_) | Call::Facts(_) => {}
+            Call::Edit(_) | Call::Inspect(_) | Call::Facts(_) | Call::Configure(..) => {}
         }
     }
 

@@ -26,7 +26,7 @@ const RENAMED: &str = "/tmp/conntop-self-test-2";
 
 const ACTS: &[Act] = &[
     Act { name: "open /etc/shadow", attempt: || std::fs::File::open("/etc/shadow").map(drop) },
-    Act { name: "open /etc/passwd", attempt: || std::fs::File::open("/etc/passwd").map(drop) },
+    Act { name: "open /proc/version", attempt: || std::fs::File::open("/proc/version").map(drop) },
     Act { name: "open /proc/1/environ", attempt: || std::fs::File::open("/proc/1/environ").map(drop) },
     Act {
         name: "write to a device",

@@ -269,6 +269,20 @@ pub async fn unix(path: &Path) -> Result<UnixSocket, ListenError> {
     Ok(socket)
 }
 
+/// Takes a socket that another program listens on, whose file is that program's.
+///
+/// # Errors
+/// It cannot be used.
+pub fn adopt_unix(socket: std::os::unix::net::UnixListener) -> Result<UnixSocket, ListenError> {
+    let address = socket.local_addr().ok();
+    let path = address.as_ref().and_then(|address| address.as_pathname()).unwrap_or(Path::new("@"));
+    let path = path.to_owned();
+    match UnixListener::from_std(socket) {
+        Ok(listener) => Ok(UnixSocket { listener, path, file: (0, 0), group: group_id(GROUP) }),
+        Err(error) => Err(ListenError::Unix { step: "use", path, error }),
+    }
+}
+
 fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

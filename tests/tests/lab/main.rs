@@ -11,3 +11,5 @@
 mod daemon_life;
 mod lab_works;
 mod old_failures;
+mod privileges;
+mod service;

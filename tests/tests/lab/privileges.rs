@@ -1,20 +1,14 @@
 //! What the daemon's threads may do, as the kernel tells it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "tests fail by panics"
-)]
-
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use conntop_tests::inject::Plan;
+use conntop_tests::inject::{Injector, Plan};
 use conntop_tests::judge::{Reading, judge};
-use conntop_tests::programs::Daemon;
+use conntop_tests::programs::{Daemon, program};
 use conntop_tests::{Stage, lab_or_skip};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -131,6 +125,29 @@ fn forbidden_acts_are_refused_while_it_serves() {
     }
     let refused = log.iter().filter(|line| line.contains(": refused")).count();
     assert!(refused >= 5 * 60, "{refused} acts in five rounds");
+}
+
+/// In local mode the collector's threads are confined and the rest of the client is not.
+#[test]
+fn local_mode_confines_the_collector_only() {
+    let lab = lab_or_skip!();
+    let mut command = Command::new(program("conntop").unwrap());
+    command.args(["watch", "--format", "json", "--netns", lab.router.name()]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    // A line of output means that everything runs.
+    let mut flows = Injector::new(&lab.router).unwrap();
+    flows.create(&Plan::new(1), 0..10).unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let threads = threads(child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    for (name, own) in [("ct-events", 0), ("ct-table", 0), ("ct-requests", NET_ADMIN)] {
+        assert_eq!(capabilities(&threads[name]), [own, own, 0, 0, 0], "{name}");
+        assert_eq!(threads[name]["Seccomp"], "2", "{name}");
+    }
+    assert_eq!(threads["conntop"]["NoNewPrivs"], "0");
+    assert_ne!(capabilities(&threads["conntop"])[0], 0);
 }
 
 /// The self-test can fail: without a sandbox it does, and names what was not refused.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use conntop::engine::{Connection, Engine};
 use conntop::mirror::Limits;
-use conntop::source::{RemoteConfig, Request, Source, SourceEvent, Target, remote};
+use conntop::source::{RemoteConfig, Request, Security, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Subscribe};
@@ -85,6 +85,7 @@ impl Client {
             subscribe: options.subscribe,
             codec: options.codec,
             validate: options.validate,
+            security: Security::default(),
         };
         let source = {
             let _inside = runtime.enter();

@@ -5,9 +5,11 @@ mod run;
 mod screen;
 mod server;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use conntop_proto::auth::Fingerprint;
 
 use crate::source::{CpuBudget, Target, TargetError};
 
@@ -48,7 +50,7 @@ pub struct Places {
 pub struct Common {
     /// Connect to a conntopd.
     #[arg(
-        help = "Connect to a conntopd: HOST[:PORT], [IPV6]:PORT, unix:PATH or ssh://[USER@]HOST[:PORT]",
+        help = "Connect to a conntopd: [tls://|tcp://]HOST[:PORT], unix:PATH or ssh://[USER@]HOST[:PORT]",
         short,
         long,
         value_name = "WHERE",
@@ -66,6 +68,14 @@ pub struct Common {
         help_heading = "From where"
     )]
     pub port: u16,
+    /// File with the token for --connect by TLS, readable by you alone. Without it CONNTOP_TOKEN or
+    /// ~/.config/conntop/token
+    #[arg(long, value_name = "FILE", global = true, help_heading = "From where")]
+    pub token_file: Option<PathBuf>,
+    /// Key of the server, as conntopd --init-tls printed it. Without it the one seen at the first
+    /// connection, which the token makes safe
+    #[arg(long, value_name = "sha256:...", global = true, help_heading = "From where")]
+    pub pin: Option<Fingerprint>,
     /// Name of this client in the server's log
     #[arg(long, value_name = "NAME", global = true, help_heading = "From where")]
     pub name: Option<String>,

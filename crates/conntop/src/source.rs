@@ -10,6 +10,7 @@ mod remote;
 mod replay;
 pub mod ssh;
 mod target;
+pub mod tls;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use tokio::sync::mpsc;
 pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
 pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
-pub use self::target::{Target, TargetError};
+pub use self::target::{Target, TargetError, Wire};
+pub use self::tls::Security;
 
 /// Events that may wait for the front end; the source stops reading when there are more.
 pub const EVENT_QUEUE: usize = 8;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
 use conntop::source::record::Recorder;
-use conntop::source::{RemoteConfig, Source, SourceEvent, Target, local, remote, replay};
+use conntop::source::{RemoteConfig, Security, Source, SourceEvent, Target, local, remote, replay};
 use conntop_proto::codec::Validate;
 use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Codec, Coverage, Host, ServerMessage, Subscribe};
@@ -135,8 +135,14 @@ impl Client {
 
     fn remote(name: &'static str, target: Target, codec: Codec) -> Self {
         let subscribe = Subscribe::default();
-        let config =
-            RemoteConfig { target, name: name.to_owned(), subscribe, codec, validate: Validate::All };
+        let config = RemoteConfig {
+            target,
+            name: name.to_owned(),
+            subscribe,
+            codec,
+            validate: Validate::All,
+            security: Security::default(),
+        };
         Self::new(name, remote(config))
     }
 
@@ -238,8 +244,7 @@ async fn every_way_ends_in_the_same_mirror() {
     tokio::spawn(proxy(between, address, cuts));
     let (stop, stopped) = oneshot::channel::<()>();
 
-    let tcp =
-        |address: SocketAddr| Target::Tcp { host: address.ip().to_string(), port: Some(address.port()) };
+    let tcp = |address: SocketAddr| address.to_string().parse::<Target>().unwrap();
     let script = async {
         let mut clients = vec![
             Client::new("local", local(&collector, Subscribe::default()).unwrap()),

@@ -11,12 +11,13 @@ use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
 use crate::mirror::Limits;
-use crate::output::exit::{FAILURE, Failure, USAGE};
+use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::say;
 use crate::source::ssh::{self, Questions};
+use crate::source::tls::{Known, TokenSource};
 use crate::source::{
-    LocalConfig, RemoteConfig, Source, SourceError, SourceEvent, Target, local_collector, remote,
-    remote_by_ssh,
+    LocalConfig, RemoteConfig, Security, Source, SourceError, SourceEvent, Target, Wire, local_collector,
+    remote, remote_by_ssh,
 };
 
 /// What a front end needs.
@@ -60,6 +61,7 @@ async fn connect(common: &Common, target: Target, subscribe: Subscribe) -> Resul
         subscribe,
         codec: Codec::Zstd,
         validate: if common.validate { Validate::All } else { Validate::Control },
+        security: security(common, &target)?,
     };
     let Target::Ssh(address) = target else { return Ok(remote(config)) };
     if io::stderr().is_terminal() {
@@ -67,6 +69,16 @@ async fn connect(common: &Common, target: Target, subscribe: Subscribe) -> Resul
     }
     let session = ssh::dial(&address, Questions::OnTerminal).await.map_err(SourceError::from)?;
     Ok(remote_by_ssh(config, session))
+}
+
+/// Looks for the token only where it is needed.
+fn security(common: &Common, target: &Target) -> Result<Security, Failure> {
+    if !matches!(target, Target::Tcp { wire: Wire::Tls, .. }) {
+        return Ok(Security::default());
+    }
+    let token = common.token_file.clone().map_or(TokenSource::Usual, TokenSource::File);
+    let token = token.read().map_err(|error| Failure::new(CONFIG, error.to_string()))?;
+    Ok(Security { token, pin: common.pin, known: Known::of_user() })
 }
 
 /// The namespace that the options name.

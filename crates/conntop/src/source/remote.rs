@@ -22,7 +22,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::backoff::Backoff;
 use super::progress::Progress;
 use super::ssh::{Questions, SshError, SshStream, dial};
-use super::target::Target;
+use super::target::{Target, Wire};
+use super::tls::{self, Failed, Next, Secured, Security, TlsError};
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 
 /// Time for a connection and the server's hello.
@@ -35,6 +36,9 @@ const BYE_TIME: Duration = Duration::from_millis(200);
 const READ: usize = 64 * 1024;
 /// What is kept of the first line to name the version of a server that cannot be understood.
 const FIRST_LINE: usize = 4096;
+
+/// How a server of this protocol begins, whatever its version.
+const KINDS: [&[u8]; 3] = [b"{\"hello\"", b"{\"challenge\"", b"{\"proof\""];
 
 /// How to connect.
 #[derive(Clone, Debug)]
@@ -49,6 +53,8 @@ pub struct RemoteConfig {
     pub codec: Codec,
     /// What is held against the schema.
     pub validate: Validate,
+    /// For targets that speak TLS.
+    pub security: Security,
 }
 
 /// Starts to connect. Must be called within a tokio runtime.
@@ -107,6 +113,8 @@ enum Over {
     Encode { target: String, source: EncodeError },
     #[error(transparent)]
     Ssh(SshError),
+    #[error(transparent)]
+    Tls(TlsError),
     #[error("the front end is gone")]
     Unwanted,
 }
@@ -120,6 +128,8 @@ impl Over {
                 Some(SourceErrorKind::Protocol)
             }
             Self::Ssh(error) => error.fatal(),
+            Self::Tls(error) => error.fatal(),
+            Self::Bye { reason: ByeReason::Auth, .. } => Some(SourceErrorKind::Permission),
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some(SourceErrorKind::Permission)
             }
@@ -197,11 +207,17 @@ impl Remote {
 
     async fn connection(&mut self) -> Result<std::convert::Infallible, Over> {
         let target = self.target();
-        let mut io = self.connect().await?;
+        let (mut io, secured) = self.connect().await?;
         let deadline = Instant::now() + CONNECT_TIME;
         let no_answer = |_| Over::NoAnswer(target.clone());
         let mut stream = ServerStream::new(self.config.validate);
-        let hello = timeout_at(deadline, self.hello(&mut *io, &mut stream)).await.map_err(no_answer)??;
+        let hello = async {
+            if let Some(secured) = secured {
+                self.prove(&mut *io, &mut stream, secured).await?;
+            }
+            self.hello(&mut *io, &mut stream).await
+        };
+        let hello = timeout_at(deadline, hello).await.map_err(no_answer)??;
         let focus = hello.features.iter().any(|feature| feature == "focus");
         let codec = if hello.codecs.contains(&self.config.codec) { self.config.codec } else { Codec::None };
         let mut out = Vec::new();
@@ -230,40 +246,70 @@ impl Remote {
         self.stream(&mut *io, &mut stream, focus).await
     }
 
-    async fn connect(&mut self) -> Result<Box<dyn Io>, Over> {
+    async fn connect(&mut self) -> Result<(Box<dyn Io>, Option<Secured>), Over> {
         if let Target::Ssh(address) = &self.config.target {
             let session = match self.session.take() {
                 Some(session) => Ok(session),
                 None => dial(address, Questions::None).await,
             };
-            return Ok(Box::new(session.map_err(Over::Ssh)?));
+            return Ok((Box::new(session.map_err(Over::Ssh)?), None));
         }
-        let connect = timeout(CONNECT_TIME, connect(&self.config.target)).await;
-        let connect = connect.map_err(|_| Over::NoAnswer(self.target()))?;
-        connect.map_err(|source| Over::Connect { target: self.target(), source })
+        let connect = timeout(CONNECT_TIME, connect(&self.config.target, &self.config.security)).await;
+        connect.map_err(|_| Over::NoAnswer(self.target()))?
+    }
+
+    /// Exchanges proofs of the token; what comes after them stays in `stream`.
+    async fn prove(&self, io: &mut dyn Io, stream: &mut ServerStream, secured: Secured) -> Result<(), Over> {
+        let target = self.target();
+        let first = self.first(io, stream).await?;
+        if let ServerMessage::Bye(Bye { reason, text }) = first {
+            return Err(Over::Bye { target, reason, text });
+        }
+        let pending = match secured.answer(&target, &first).map_err(Over::Tls)? {
+            Next::Version(theirs) => return Err(version(target, u64::from(theirs))),
+            Next::Send(proof, pending) => {
+                let mut out = Vec::new();
+                self.encode(&ClientMessage::Proof(proof), &mut out)?;
+                self.write(io, &out).await?;
+                pending
+            }
+        };
+        let second = self.first(io, stream).await?;
+        pending.check(&target, &second, &self.config.security).map_err(Over::Tls)
+    }
+
+    /// The next message of a connection that begins.
+    async fn first(&self, io: &mut dyn Io, stream: &mut ServerStream) -> Result<ServerMessage, Over> {
+        let (mut buffer, mut seen) = (vec![0; READ], Vec::new());
+        loop {
+            let target = || self.target();
+            match stream.next() {
+                Some(Ok(message)) => return Ok(message),
+                Some(Err(source)) => {
+                    return Err(match protocol_of(&seen) {
+                        Some(theirs) if theirs != u64::from(PROTOCOL_VERSION) => version(target(), theirs),
+                        _ if KINDS.iter().any(|kind| seen.starts_with(kind)) => {
+                            Over::Decode { target: target(), source }
+                        }
+                        _ => Over::NoHello(target()),
+                    });
+                }
+                None => {}
+            }
+            let bytes = self.read(io, &mut buffer).await?;
+            seen.extend(bytes.iter().take(FIRST_LINE.saturating_sub(seen.len())));
+            stream.push(bytes);
+        }
     }
 
     /// Reads the server's hello.
     async fn hello(&self, io: &mut dyn Io, stream: &mut ServerStream) -> Result<Box<ServerHello>, Over> {
-        let mut first = Vec::new();
-        let mut buffer = vec![0; READ];
-        loop {
-            let bytes = self.read(io, &mut buffer).await?;
-            first.extend(bytes.iter().take(FIRST_LINE.saturating_sub(first.len())));
-            stream.push(bytes);
-            let Some(message) = stream.next() else { continue };
-            let target = self.target();
-            return match message {
-                Ok(ServerMessage::Hello(hello)) if hello.protocol == PROTOCOL_VERSION => Ok(hello),
-                Ok(ServerMessage::Hello(hello)) => Err(version(target, u64::from(hello.protocol))),
-                Ok(ServerMessage::Bye(Bye { reason, text })) => Err(Over::Bye { target, reason, text }),
-                Ok(_) => Err(Over::NoHello(target)),
-                Err(source) => match protocol_of(&first) {
-                    Some(theirs) if theirs != u64::from(PROTOCOL_VERSION) => Err(version(target, theirs)),
-                    _ if first.starts_with(b"{\"hello\"") => Err(Over::Decode { target, source }),
-                    _ => Err(Over::NoHello(target)),
-                },
-            };
+        let target = self.target();
+        match self.first(io, stream).await? {
+            ServerMessage::Hello(hello) if hello.protocol == PROTOCOL_VERSION => Ok(hello),
+            ServerMessage::Hello(hello) => Err(version(target, u64::from(hello.protocol))),
+            ServerMessage::Bye(Bye { reason, text }) => Err(Over::Bye { target, reason, text }),
+            _ => Err(Over::NoHello(target)),
         }
     }
 
@@ -391,16 +437,26 @@ impl Remote {
     }
 }
 
-async fn connect(target: &Target) -> io::Result<Box<dyn Io>> {
+async fn connect(target: &Target, security: &Security) -> Result<(Box<dyn Io>, Option<Secured>), Over> {
+    let failed = |source| Over::Connect { target: target.to_string(), source };
     match target {
-        Target::Tcp { host, port } => {
+        Target::Tcp { host, port, wire } => {
             let port = port.unwrap_or(conntop_proto::DEFAULT_PORT);
-            let stream = TcpStream::connect((host.as_str(), port)).await?;
-            stream.set_nodelay(true)?;
-            Ok(Box::new(stream))
+            let stream = TcpStream::connect((host.as_str(), port)).await.map_err(failed)?;
+            stream.set_nodelay(true).map_err(failed)?;
+            if *wire == Wire::Plain {
+                return Ok((Box::new(stream), None));
+            }
+            match tls::handshake(&target.to_string(), stream, security).await {
+                Ok((stream, secured)) => Ok((Box::new(stream), Some(secured))),
+                Err(Failed::Tls(error)) => Err(Over::Tls(error)),
+                Err(Failed::Bye(Bye { reason, text })) => {
+                    Err(Over::Bye { target: target.to_string(), reason, text })
+                }
+            }
         }
-        Target::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-        Target::Ssh(_) => Err(io::ErrorKind::Unsupported.into()),
+        Target::Unix(path) => Ok((Box::new(UnixStream::connect(path).await.map_err(failed)?), None)),
+        Target::Ssh(_) => Err(failed(io::ErrorKind::Unsupported.into())),
     }
 }
 
@@ -416,7 +472,8 @@ fn broken(target: String, source: io::Error) -> Over {
 fn protocol_of(first: &[u8]) -> Option<u64> {
     let line = first.split(|&b| b == b'\n').next()?;
     let value: serde_json::Value = serde_json::from_slice(line).ok()?;
-    value.get("hello")?.get("protocol")?.as_u64()
+    let message = value.get("hello").or_else(|| value.get("challenge"))?;
+    message.get("protocol")?.as_u64()
 }
 
 fn version(target: String, theirs: u64) -> Over {

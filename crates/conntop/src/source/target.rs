@@ -1,6 +1,7 @@
 //! Where `--connect` leads.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,6 +18,8 @@ pub enum Target {
         host: String,
         /// Port; `None` means the one of `--port`.
         port: Option<u16>,
+        /// What is spoken there.
+        wire: Wire,
     },
     /// By a unix socket.
     Unix(PathBuf),
@@ -24,11 +27,41 @@ pub enum Target {
     Ssh(SshAddress),
 }
 
+/// What is spoken over TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// The protocol itself: for loopback, and for tunnels that end there.
+    Plain,
+    /// The protocol inside of TLS, with a token.
+    Tls,
+}
+
+impl Wire {
+    /// What is spoken with a host unless `tcp://` or `tls://` says otherwise.
+    fn usual(host: &str) -> Self {
+        let loopback = |ip: IpAddr| ip.to_canonical().is_loopback();
+        if host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(loopback) {
+            Self::Plain
+        } else {
+            Self::Tls
+        }
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Plain => "tcp://",
+            Self::Tls => "tls://",
+        }
+    }
+}
+
 /// What is wrong with a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// Nothing where a name should be.
-    #[error("`{0}` names no host; write HOST, HOST:PORT, [IPV6]:PORT, ssh://[USER@]HOST or unix:PATH")]
+    #[error(
+        "`{0}` names no host; write HOST, HOST:PORT, [IPV6]:PORT, tls://HOST, tcp://HOST, ssh://[USER@]HOST or unix:PATH"
+    )]
     Empty(String),
     /// The port is no port.
     #[error("`{port}` in `{target}` is no port; ports are 1 to 65535")]
@@ -56,7 +89,7 @@ impl Target {
     #[must_use]
     pub fn with_default_port(self, default: u16) -> Self {
         match self {
-            Self::Tcp { host, port } => Self::Tcp { host, port: Some(port.unwrap_or(default)) },
+            Self::Tcp { host, port, wire } => Self::Tcp { host, port: Some(port.unwrap_or(default)), wire },
             other @ (Self::Unix(_) | Self::Ssh(_)) => other,
         }
     }
@@ -78,6 +111,9 @@ impl FromStr for Target {
             let address = SshAddress::parse(address);
             return address.map(Self::Ssh).map_err(|error| TargetError::Ssh { target: whole(), error });
         }
+        let schemes = [Wire::Tls, Wire::Plain].map(|wire| Some((text.strip_prefix(wire.scheme())?, wire)));
+        let scheme = schemes.into_iter().flatten().next();
+        let text = scheme.map_or(text, |(rest, _)| rest);
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, after) = rest.split_once(']').ok_or_else(|| TargetError::Bracket(whole()))?;
             match after.strip_prefix(':') {
@@ -100,7 +136,8 @@ impl FromStr for Target {
             Ok(0) | Err(_) => Err(TargetError::Port { target: whole(), port: port.to_owned() }),
             Ok(number) => Ok(number),
         });
-        Ok(Self::Tcp { host: host.to_owned(), port: port.transpose()? })
+        let wire = scheme.map_or_else(|| Wire::usual(host), |(_, wire)| wire);
+        Ok(Self::Tcp { host: host.to_owned(), port: port.transpose()?, wire })
     }
 }
 
@@ -109,7 +146,10 @@ impl fmt::Display for Target {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Ssh(address) => address.fmt(f),
-            Self::Tcp { host, port } => {
+            Self::Tcp { host, port, wire } => {
+                if *wire != Wire::usual(host) {
+                    f.write_str(wire.scheme())?;
+                }
                 let port = port.unwrap_or(DEFAULT_PORT);
                 if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
             }
@@ -137,6 +177,14 @@ mod tests {
         check("2001:db8::1", Ok("[2001:db8::1]:1234"));
         check("[2001:db8::1]", Ok("[2001:db8::1]:1234"));
         check("[2001:db8::1]:99", Ok("[2001:db8::1]:99"));
+        check("tls://router:99", Ok("router:99"));
+        check("tcp://router", Ok("tcp://router:1234"));
+        check("tls://127.0.0.1", Ok("tls://127.0.0.1:1234"));
+        check("tcp://[::1]:9", Ok("[::1]:9"));
+        check("tls://[::1]", Ok("tls://[::1]:1234"));
+        check("LocalHost", Ok("LocalHost:1234"));
+        check("tls://", Err("names no host"));
+        check("tls://-x", Err("names no host"));
         check("unix:/run/conntop.sock", Ok("unix:/run/conntop.sock"));
         check("unix:", Err("names no host"));
         check("", Err("names no host"));

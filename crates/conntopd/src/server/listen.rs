@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::Mode;
+use rustix::net::sockopt::set_ipv6_v6only;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
@@ -235,6 +236,10 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart must not wait for the last connections' TIME-WAIT.
     socket.set_reuseaddr(true)?;
+    if address.is_ipv6() {
+        // Else [::] takes the port of 0.0.0.0 as well, and --listen-any could not have both.
+        set_ipv6_v6only(&socket, true)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG.unsigned_abs())
 }

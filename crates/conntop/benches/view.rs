@@ -55,7 +55,7 @@ fn by_size(bencher: Bencher<'_, '_>, flows: u64) {
 fn refreshes(bencher: Bencher<'_, '_>, engine: &Engine, query: &Query) {
     // A view that has seen nothing has everything to do.
     bencher.with_inputs(View::default).bench_local_refs(|view| {
-        view.refresh(support::source(engine), black_box(query));
+        view.refresh(&[support::source(engine)], black_box(query));
         view.rows(0, 60)
     });
 }
@@ -66,7 +66,7 @@ fn to_the_end(bencher: Bencher<'_, '_>, flows: u64) {
     let engine = support::world(flows);
     let fresh = || {
         let mut view = View::default();
-        view.refresh(support::source(&engine), &query("", "rate"));
+        view.refresh(&[support::source(&engine)], &query("", "rate"));
         view.rows(0, 60);
         view
     };

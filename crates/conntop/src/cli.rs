@@ -39,8 +39,8 @@ pub struct Cli {
 /// Targets without `--connect`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Places {
-    /// Show another machine by ssh, which starts conntopd there: ssh://[USER@]HOST[:PORT]; short for
-    /// --connect
+    /// Show another machine, or several, by ssh, which starts conntopd there:
+    /// ssh://[USER@]HOST[:PORT]; short for --connect
     #[arg(value_name = "ssh://HOST", value_parser = place)]
     pub place: Vec<Target>,
 }
@@ -50,7 +50,7 @@ pub struct Places {
 pub struct Common {
     /// Connect to a conntopd.
     #[arg(
-        help = "Connect to a conntopd: [tls://|tcp://]HOST[:PORT], unix:PATH or ssh://[USER@]HOST[:PORT]",
+        help = "Connect to a conntopd: [tls://|tcp://]HOST[:PORT], unix:PATH or ssh://[USER@]HOST[:PORT]; several times to see several machines in one table",
         short,
         long,
         value_name = "WHERE",

@@ -159,6 +159,11 @@ impl Engine {
         &self.mirror
     }
 
+    /// From now on holds at most so many flows; others are held elsewhere.
+    pub fn set_most(&mut self, flows: usize) {
+        self.mirror.set_most(flows);
+    }
+
     /// Wishes another window for the rates: 2, 10 or 40 seconds.
     pub fn set_window(&mut self, length: Duration) {
         self.mirror.set_window(length);

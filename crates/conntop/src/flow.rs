@@ -11,7 +11,41 @@ use conntop_proto::tuple::{L4, Tuple};
 
 use crate::mirror::{EndedFlow, Flow, Mirror, Rates, Slot};
 use crate::orient::{Dir, End, destination, source};
+pub use crate::source::NodeId;
 use crate::units::Elapsed;
+
+/// A flow among those of all nodes: the node in the upper bits, for the protocol's ids are below
+/// 2^53. So a row of a view is no larger for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowKey(u64);
+
+impl FlowKey {
+    /// Bits of a flow's id.
+    const ID: u32 = 53;
+    /// How many nodes have room in a key.
+    pub const NODES: usize = 1 << (u64::BITS - Self::ID);
+
+    /// The key of a node's flow. The node is below [`FlowKey::NODES`].
+    #[must_use]
+    #[inline]
+    pub fn new(node: NodeId, id: FlowId) -> Self {
+        Self(u64::from(node.0) << Self::ID | id.0)
+    }
+
+    /// Whose flow it is.
+    #[must_use]
+    #[inline]
+    pub fn node(self) -> NodeId {
+        NodeId(u16::try_from(self.0 >> Self::ID).unwrap_or(0))
+    }
+
+    /// The id that it has there.
+    #[must_use]
+    #[inline]
+    pub fn id(self) -> FlowId {
+        FlowId(self.0 & ((1 << Self::ID) - 1))
+    }
+}
 
 /// A moment by the collector's clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,16 +56,26 @@ pub struct Now {
     pub wall: Option<u64>,
 }
 
-/// What rows are made from.
+/// What rows are made from: one node at a moment by its own clocks.
 #[derive(Clone, Copy)]
 pub struct Source<'a> {
     /// Flows.
     pub mirror: &'a Mirror,
     /// When.
     pub now: Now,
+    /// Whose.
+    pub node: NodeId,
+    /// What people call it; empty while nobody knows.
+    pub name: &'a str,
 }
 
 impl<'a> Source<'a> {
+    /// The only node.
+    #[must_use]
+    pub fn only(mirror: &'a Mirror, now: Now) -> Self {
+        Self { mirror, now, node: NodeId::default(), name: "" }
+    }
+
     /// All live flows.
     pub fn live(self) -> impl Iterator<Item = FlowView<'a>> {
         self.mirror.flows().map(move |(_, flow)| self.view(flow))
@@ -68,14 +112,16 @@ impl<'a> Source<'a> {
     #[inline]
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
-        FlowView { flow, dir, rates: self.mirror.rates(flow), ended: None, now: self.now }
+        let Self { mirror, now, node, name } = self;
+        FlowView { flow, dir, rates: mirror.rates(flow), ended: None, now, node, node_name: name }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
         let flow = &ended.flow;
         let dir = Dir::from(flow.class());
         let now = Now { boot: ended.at, wall: ended.stop };
-        FlowView { flow, dir, rates: None, ended: Some(ended), now }
+        let Self { node, name, .. } = self;
+        FlowView { flow, dir, rates: None, ended: Some(ended), now, node, node_name: name }
     }
 }
 
@@ -92,12 +138,23 @@ pub struct FlowView<'a> {
     pub ended: Option<&'a EndedFlow>,
     /// The moment.
     pub now: Now,
+    /// Whose flow it is.
+    pub node: NodeId,
+    /// What people call that.
+    pub node_name: &'a str,
 }
 
 /// Slack between the two clocks of a collector, milliseconds.
 const SLACK: u64 = 2_000;
 
 impl<'a> FlowView<'a> {
+    /// What names it among the flows of all nodes.
+    #[must_use]
+    #[inline]
+    pub fn key(&self) -> FlowKey {
+        FlowKey::new(self.node, self.flow.id())
+    }
+
     /// Original tuple.
     #[must_use]
     #[inline]

@@ -9,6 +9,7 @@
 pub mod activate;
 pub mod engine;
 pub mod mirror;
+pub mod nodes;
 pub mod source;
 
 // How flows are read.

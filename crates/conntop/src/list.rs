@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Window of the rates when they are wanted and nothing is said.
 pub const SAMPLE: Duration = Duration::from_secs(2);
 
-/// Prints the table.
+/// Prints the table. Of several nodes those that answer are printed, and the others make it fail.
 ///
 /// # Errors
 /// Wrong arguments, a source that cannot be opened or is lost, a failing writer.
@@ -33,39 +33,89 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
     let mut session = open(common).await?;
     session.announce();
     if let Some(sample) = sample {
-        session.engine.set_window(sample);
+        session.nodes.set_window(sample);
     }
-    settle(&mut session, sample).await?;
+    let failure = settle(&mut session, sample).await?;
     for notice in session.notices() {
         say(&notice);
     }
-    rows::print(&session.engine, &query, args, sample.is_some(), out)?;
-    session.close()
+    rows::print(&session.nodes, &query, args, sample.is_some(), out)?;
+    session.close()?;
+    failure.map_or(Ok(()), Err)
 }
 
-/// Takes in events until the table is complete, and for the rates' window.
-pub(crate) async fn settle(session: &mut Session, sample: Option<Duration>) -> Result<(), Failure> {
+/// Takes in events until the table of each node is complete, and for the rates' window. Returns why
+/// some of several nodes are left out, if any are.
+///
+/// # Errors
+/// None is left.
+pub(crate) async fn settle(
+    session: &mut Session,
+    sample: Option<Duration>,
+) -> Result<Option<Failure>, Failure> {
     let begun = Instant::now();
-    let mut complete_at: Option<Instant> = None;
+    let mut progress: Vec<Progress> = session.nodes.iter().map(|_| Progress::Waiting(None)).collect();
+    let mut failure = None;
     loop {
         let now = Instant::now();
-        let state = completeness(&session.engine);
-        if state >= Completeness::Complete {
-            let since = *complete_at.get_or_insert(now);
-            let settled = state == Completeness::Fresh || now.duration_since(since) >= FRESH_TIME;
-            let sampled = sample.is_none_or(|sample| {
-                let window = session.engine.mirror().window();
-                window.is_some_and(|w| w.length().mul_f64(1.0 / 0.85) >= sample)
-                    || now.duration_since(begun) >= sample + SAMPLE_TIME
-            });
-            if settled && sampled {
-                return Ok(());
-            }
+        for (progress, engine) in progress.iter_mut().zip(session.nodes.engines()) {
+            progress.look(engine, now, begun, sample);
         }
-        match session.step(Some(now + LOOK)).await? {
-            Some(SourceEvent::Stale { cause, .. }) => return Err(Failure::new(LOST, cause)),
-            Some(SourceEvent::Ended(end)) => return Err(end.into()),
-            _ => {}
+        if progress.iter().all(|progress| !matches!(progress, Progress::Waiting(_))) {
+            return Ok(failure);
+        }
+        let Some((node, event)) = session.peek(Some(now + LOOK)).await? else { continue };
+        let over = match &event {
+            SourceEvent::Stale { cause, .. } => Some(Failure::new(LOST, cause.clone())),
+            SourceEvent::Ended(end) => Some(Failure::from(end.clone())),
+            _ => None,
+        };
+        let over = over.or(session.apply(node, event).err());
+        let Some(over) = over else { continue };
+        if let Some(progress) = progress.get_mut(usize::from(node.0)) {
+            *progress = Progress::LeftOut;
+        }
+        if progress.iter().all(|progress| matches!(progress, Progress::LeftOut)) {
+            return Err(over);
+        }
+        session.sources.end(node);
+        let name = session.nodes.get(node).map_or("", |node| node.name());
+        let code = over.code;
+        if let Some(told) = failure.replace(over) {
+            say(&told);
+        }
+        if let Some(failure) = &mut failure {
+            failure.text = format!("{name} is left out: {}", failure.text);
+            failure.code = code;
+        }
+    }
+}
+
+/// How far a node has come.
+#[derive(Clone, Copy, Debug)]
+enum Progress {
+    /// Its table is complete since then, if it is.
+    Waiting(Option<Instant>),
+    Done,
+    LeftOut,
+}
+
+impl Progress {
+    fn look(&mut self, engine: &Engine, now: Instant, begun: Instant, sample: Option<Duration>) {
+        let Self::Waiting(complete_at) = self else { return };
+        let state = completeness(engine);
+        if state < Completeness::Complete {
+            return;
+        }
+        let since = *complete_at.get_or_insert(now);
+        let settled = state == Completeness::Fresh || now.duration_since(since) >= FRESH_TIME;
+        let sampled = sample.is_none_or(|sample| {
+            let window = engine.mirror().window();
+            window.is_some_and(|w| w.length().mul_f64(1.0 / 0.85) >= sample)
+                || now.duration_since(begun) >= sample + SAMPLE_TIME
+        });
+        if settled && sampled {
+            *self = Self::Done;
         }
     }
 }

@@ -323,6 +323,11 @@ impl Mirror {
         self.flows.expect(usize::try_from(flows).unwrap_or(usize::MAX).min(self.limits.flows));
     }
 
+    /// From now on takes no more flows than these.
+    pub fn set_most(&mut self, flows: usize) {
+        self.limits.flows = flows;
+    }
+
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;

@@ -14,6 +14,7 @@ pub mod tls;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use conntop_proto::columns::Ids;
@@ -30,6 +31,10 @@ pub use self::tls::Security;
 pub const EVENT_QUEUE: usize = 8;
 /// Requests of the front end that may wait for the source.
 pub const REQUEST_QUEUE: usize = 16;
+
+/// One of the collectors that are looked at together, by its place among them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u16);
 
 /// What a source tells.
 #[derive(Clone, Debug)]
@@ -117,6 +122,71 @@ pub enum Request {
     Pause(bool),
 }
 
+/// Running sources, one for each node.
+#[derive(Debug, Default)]
+pub struct Sources {
+    list: Vec<Option<Source>>,
+    turn: usize,
+}
+
+impl Sources {
+    /// Those of the nodes in this order.
+    #[must_use]
+    pub fn new(list: impl IntoIterator<Item = Source>) -> Self {
+        Self { list: list.into_iter().map(Some).collect(), turn: 0 }
+    }
+
+    /// The next event of any of them, by turns; `None` when all are gone.
+    pub async fn next(&mut self) -> Option<(NodeId, SourceEvent)> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// The next event if there is one already.
+    pub fn try_next(&mut self) -> Option<(NodeId, SourceEvent)> {
+        match self.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<(NodeId, SourceEvent)>> {
+        let count = self.list.len();
+        let mut waiting = false;
+        for at in (self.turn..count).chain(0..self.turn.min(count)) {
+            let Some(slot) = self.list.get_mut(at) else { continue };
+            let Some(source) = slot else { continue };
+            match source.events.poll_recv(context) {
+                Poll::Ready(Some(event)) => {
+                    self.turn = (at + 1) % count;
+                    return Poll::Ready(u16::try_from(at).ok().map(|at| (NodeId(at), event)));
+                }
+                Poll::Ready(None) => *slot = None,
+                Poll::Pending => waiting = true,
+            }
+        }
+        if waiting { Poll::Pending } else { Poll::Ready(None) }
+    }
+
+    /// Asks a node for something.
+    pub fn request(&self, node: NodeId, request: Request) {
+        if let Some(Some(source)) = self.list.get(usize::from(node.0)) {
+            source.request(request);
+        }
+    }
+
+    /// Asks all for the same.
+    pub fn request_all(&self, request: &Request) {
+        self.list.iter().flatten().for_each(|source| source.request(request.clone()));
+    }
+
+    /// Ends the source of a node.
+    pub fn end(&mut self, node: NodeId) {
+        if let Some(slot) = self.list.get_mut(usize::from(node.0)) {
+            *slot = None;
+        }
+    }
+}
+
 /// A running source. Dropping it ends it.
 #[derive(Debug)]
 pub struct Source {
@@ -138,6 +208,14 @@ impl Source {
     /// Asks for something; a request that finds no room is dropped, for a later one replaces it.
     pub fn request(&self, request: Request) {
         let _full_or_gone = self.requests.try_send(request);
+    }
+
+    /// One that has failed before it began.
+    #[must_use]
+    pub fn failed(error: SourceError) -> Self {
+        let (source, events, _) = Self::pair();
+        let _fits = events.try_send(SourceEvent::Ended(SourceEnd::Failed(error)));
+        source
     }
 
     /// Both ends of a source: the one that a front end holds, and the one that feeds it.

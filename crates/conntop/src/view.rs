@@ -18,14 +18,14 @@ mod tests;
 
 use std::time::Duration;
 
-use conntop_proto::flow::{BootMillis, FlowId};
+use conntop_proto::flow::BootMillis;
 use hashbrown::HashMap;
 
 use self::order::{Placed, Ranking};
 use self::refresh::{Places, Refresh};
 pub use self::totals::{Sum, Totals};
 use crate::filter::{self, Filter};
-use crate::flow::Source;
+use crate::flow::{FlowKey, NodeId, Source};
 use crate::mirror::Mirror;
 use crate::sort::{Sort, SortKey};
 
@@ -62,8 +62,12 @@ impl Query {
         self.filter == other.filter && self.hide_internal == other.hide_internal
     }
 
-    /// Changes whenever the mirror may give other rows, another order or other sums.
-    fn version(&self, mirror: &Mirror) -> u64 {
+    /// Changes whenever the mirrors may give other rows, another order or other sums.
+    fn version(&self, sources: &[Source<'_>]) -> Vec<u64> {
+        sources.iter().map(|source| self.version_of(source.mirror)).collect()
+    }
+
+    fn version_of(&self, mirror: &Mirror) -> u64 {
         let filtered = self.filter.as_ref().is_some_and(Filter::asks_the_time);
         let timed = filtered || filter::tells_the_time(self.sort.column);
         if timed { mirror.generation() } else { mirror.revision() }
@@ -74,7 +78,7 @@ impl Query {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Row {
     /// The flow.
-    pub id: FlowId,
+    pub id: FlowKey,
     /// Whether it has ended (or is gone altogether while rows are held).
     pub ghost: bool,
 }
@@ -82,13 +86,13 @@ pub struct Row {
 /// What a refresh depends on.
 #[derive(Clone, Debug, PartialEq)]
 struct Basis {
-    /// State of the mirror, as [`Query::version`] has it.
-    version: u64,
+    /// State of each node's mirror, as [`Query::version`] has it.
+    version: Vec<u64>,
     query: Query,
 }
 
 /// Keys by flow.
-type Keys = HashMap<FlowId, SortKey, foldhash::fast::FixedState>;
+type Keys = HashMap<FlowKey, SortKey, foldhash::fast::FixedState>;
 
 /// Rows in their order.
 #[derive(Debug, Default)]
@@ -97,8 +101,8 @@ pub struct View {
     ranking: Ranking,
     totals: Totals,
     ghosts: usize,
-    /// When the first of them has been shown for long enough.
-    fades: Option<BootMillis>,
+    /// When the first of each node's has been shown for long enough, by its clock.
+    fades: Vec<(NodeId, BootMillis)>,
     /// What is to take the place of the rows.
     refresh: Option<Box<Refresh>>,
     /// Room for the next refresh.
@@ -111,16 +115,16 @@ pub struct View {
 
 impl View {
     /// Brings rows, order and totals up to date at once. Returns whether anything was recomputed.
-    pub fn refresh(&mut self, source: Source<'_>, query: &Query) -> bool {
-        let anything = self.begin(source, query);
-        while !self.advance(source, usize::MAX) {}
+    pub fn refresh(&mut self, sources: &[Source<'_>], query: &Query) -> bool {
+        let anything = self.begin(sources, query);
+        while !self.advance(sources, usize::MAX) {}
         anything
     }
 
     /// Begins to bring rows, order and totals up to date, unless they are or that has begun already.
     /// Returns whether there is anything for [`View::advance`] to do.
-    pub fn begin(&mut self, source: Source<'_>, query: &Query) -> bool {
-        let version = query.version(source.mirror);
+    pub fn begin(&mut self, sources: &[Source<'_>], query: &Query) -> bool {
+        let version = query.version(sources);
         let is = |basis: &Basis| basis.version == version && basis.query == *query;
         if self.refresh.as_ref().is_some_and(|refresh| is(&refresh.basis)) {
             return true;
@@ -129,32 +133,34 @@ impl View {
         let asked_before = self.basis.as_ref().map(|basis| &basis.query);
         let same_order = asked_before.is_some_and(|before| before.sort == query.sort);
         let same_rows = same_order && asked_before.is_some_and(|before| before.chooses_like(query));
-        let faded = self.fades.is_some_and(|at| source.now.boot >= at);
+        let now = |node: NodeId| sources.get(usize::from(node.0)).map(|source| source.now);
+        let faded = self.fades.iter().any(|(node, at)| now(*node).is_some_and(|now| now.boot >= *at));
         if (!faded && self.basis.as_ref().is_some_and(is)) || (query.motion == Motion::Held && same_rows) {
             return false;
         }
         // Another order is taken up once, even by frozen rows.
         let places = if query.motion == Motion::Frozen && same_order {
-            Places::kept(&self.ranking, source.mirror, self.appended)
+            Places::kept(&self.ranking, sources, self.appended)
         } else {
             Places::ByValue
         };
         let seen = if same_rows { self.seen.clone() } else { Keys::default() };
         let room = std::mem::take(&mut self.room);
         let basis = Basis { version, query: query.clone() };
-        self.refresh = Some(Box::new(Refresh::new(basis, source.now, places, seen, room)));
+        let now = sources.iter().map(|source| source.now).collect();
+        self.refresh = Some(Box::new(Refresh::new(basis, now, places, seen, room)));
         true
     }
 
     /// Goes on with what was begun, by that many flows at most. True when the rows are up to date.
-    pub fn advance(&mut self, source: Source<'_>, flows: usize) -> bool {
+    pub fn advance(&mut self, sources: &[Source<'_>], flows: usize) -> bool {
         let Some(mut refresh) = self.refresh.take() else { return true };
-        if refresh.basis.version != refresh.basis.query.version(source.mirror) {
+        if refresh.basis.version != refresh.basis.query.version(sources) {
             let query = refresh.basis.query.clone();
             self.room = refresh.into_room();
-            return !self.begin(source, &query);
+            return !self.begin(sources, &query);
         }
-        if !refresh.advance(source.mirror, &self.ranking, flows) {
+        if !refresh.advance(sources, &self.ranking, flows) {
             self.refresh = Some(refresh);
             return false;
         }
@@ -202,13 +208,13 @@ impl View {
     }
 
     /// The flow of a row.
-    pub fn at(&mut self, rank: usize) -> Option<FlowId> {
+    pub fn at(&mut self, rank: usize) -> Option<FlowKey> {
         self.window(rank, 1).first().map(|entry| entry.id)
     }
 
     /// The row of a flow.
     #[must_use]
-    pub fn rank_of(&self, id: FlowId) -> Option<usize> {
+    pub fn rank_of(&self, id: FlowKey) -> Option<usize> {
         self.ranking.rank_of(id)
     }
 

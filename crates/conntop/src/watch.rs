@@ -16,11 +16,12 @@ use crate::cli::{Common, EventKind, Session, WatchArgs, open};
 use crate::engine::Engine;
 use crate::flow::FlowView;
 use crate::list::{Completeness, completeness};
+use crate::nodes::{Node, Nodes};
 use crate::output::exit::{Failure, LOST, write_failure};
 use crate::output::json::FlowJson;
 use crate::output::rows::{self, Query};
 use crate::output::say;
-use crate::source::{SourceEnd, SourceEvent};
+use crate::source::{NodeId, SourceEnd, SourceEvent};
 
 /// One line.
 #[derive(Serialize)]
@@ -37,6 +38,8 @@ struct Line<'a> {
 struct LostLine<'a> {
     event: &'static str,
     time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
     #[serde(flatten)]
     lost: &'a Lost,
 }
@@ -50,10 +53,11 @@ pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Resu
     let mut session = open(common).await?;
     session.announce();
     let deadline = args.time.map(|time| Instant::now() + time);
-    let mut watch = Watch { args, query, initial: true, connected: false, told: HashSet::new() };
+    let of_nodes = session.nodes.iter().map(|_| OfNode { initial: true, ..OfNode::default() }).collect();
+    let mut watch = Watch { args, query, of_nodes, told: HashSet::new() };
     loop {
-        let Some(event) = session.peek(deadline).await? else { break };
-        match watch.take(&mut session, event, out) {
+        let Some((node, event)) = session.peek(deadline).await? else { break };
+        match watch.take(&mut session, node, event, out) {
             Ok(true) => {}
             Ok(false) => break,
             Err(Halt::Failure(failure)) => return Err(failure),
@@ -80,11 +84,18 @@ impl From<std::io::Error> for Halt {
 struct Watch<'a> {
     args: &'a WatchArgs,
     query: Query,
+    of_nodes: Vec<OfNode>,
+    /// Notices that were said.
+    told: HashSet<String>,
+}
+
+/// What is known of one node.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfNode {
     /// Whether flows that are found belong to the table as it was.
     initial: bool,
     connected: bool,
-    /// Notices that were said.
-    told: HashSet<String>,
+    over: bool,
 }
 
 /// What an event brings, as ids.
@@ -98,48 +109,91 @@ struct Brought {
     reset: bool,
 }
 
+/// What a message has brought, and what it did.
+struct Told {
+    brought: Brought,
+    /// How many flows it ended.
+    gone: u64,
+    /// Whether flows that it brought belong to the table as it was.
+    initial: bool,
+}
+
 impl Watch<'_> {
     /// Whether to go on.
-    fn take(&mut self, session: &mut Session, event: SourceEvent, out: &mut dyn Write) -> Result<bool, Halt> {
-        match &event {
-            SourceEvent::Stale { cause, retry_in } => {
-                if !self.connected {
+    fn take(
+        &mut self,
+        session: &mut Session,
+        node: NodeId,
+        event: SourceEvent,
+        out: &mut dyn Write,
+    ) -> Result<bool, Halt> {
+        let several = session.nodes.several();
+        let of_node = self.of_nodes.get_mut(usize::from(node.0));
+        match (&event, of_node) {
+            (SourceEvent::Stale { cause, retry_in }, Some(of_node)) => {
+                if !of_node.connected && !several {
                     return Err(Halt::Failure(Failure::new(LOST, cause.clone())));
                 }
                 say(&format_args!("{cause}; next attempt in {:.1} s", retry_in.as_secs_f64()));
             }
-            SourceEvent::Ended(SourceEnd::Finished) => return Ok(false),
-            SourceEvent::Ended(end) => return Err(Halt::Failure(end.clone().into())),
-            SourceEvent::Connected(_) => self.connected = true,
-            SourceEvent::Messages(_) => {}
+            (SourceEvent::Ended(SourceEnd::Finished), _) => return Ok(false),
+            (SourceEvent::Ended(end), _) => return self.end(session, node, end.clone().into()),
+            (SourceEvent::Connected(_), Some(of_node)) => of_node.connected = true,
+            _ => {}
         }
         match event {
             SourceEvent::Messages(messages) => {
                 for message in messages.as_slice() {
-                    self.message(session, message, out)?;
+                    match self.message(session, node, message, out) {
+                        Err(Halt::Failure(failure)) => return self.end(session, node, failure),
+                        other => other?,
+                    }
                 }
             }
-            event => session.apply(event).map_err(Halt::Failure)?,
+            event => session.apply(node, event).map_err(Halt::Failure)?,
         }
         out.flush()?;
+        Ok(true)
+    }
+
+    /// A node is over; whether to go on with the others.
+    fn end(&mut self, session: &mut Session, node: NodeId, failure: Failure) -> Result<bool, Halt> {
+        session.sources.end(node);
+        if let Some(of_node) = self.of_nodes.get_mut(usize::from(node.0)) {
+            of_node.over = true;
+        }
+        if self.of_nodes.iter().all(|of_node| of_node.over) {
+            return Err(Halt::Failure(failure));
+        }
+        let name = session.nodes.get(node).map_or("", |node| node.name());
+        say(&format_args!("{name} is left out from now on: {failure}"));
         Ok(true)
     }
 
     fn message(
         &mut self,
         session: &mut Session,
+        id: NodeId,
         message: &ServerMessage,
         out: &mut dyn Write,
     ) -> Result<(), Halt> {
-        let engine = &mut session.engine;
+        let nodes = &mut session.nodes;
+        let Some(engine) = nodes.get(id).map(Node::engine) else { return Ok(()) };
         let brought = self.brought(engine, message);
         let gone = engine.mirror().ledger().ended;
-        engine.apply_message(message, Instant::now()).map_err(|e| Halt::Failure(e.into()))?;
-        self.initial |= brought.reset;
-        self.print(engine, &brought, engine.mirror().ledger().ended - gone, out)?;
-        if self.initial && completeness(engine) >= Completeness::Complete {
-            self.initial = false;
-            for notice in session.notices() {
+        nodes.apply_message(id, message, Instant::now()).map_err(|e| Halt::Failure(e.into()))?;
+        let Some(engine) = nodes.get(id).map(Node::engine) else { return Ok(()) };
+        let Some(mut of_node) = self.of_nodes.get(usize::from(id.0)).copied() else { return Ok(()) };
+        of_node.initial |= brought.reset;
+        let gone = engine.mirror().ledger().ended - gone;
+        self.print(nodes, id, &Told { brought, gone, initial: of_node.initial }, out)?;
+        let complete = of_node.initial && completeness(engine) >= Completeness::Complete;
+        of_node.initial &= !complete;
+        if let Some(place) = self.of_nodes.get_mut(usize::from(id.0)) {
+            *place = of_node;
+        }
+        if complete {
+            for notice in session.notices_of(id) {
                 if self.told.insert(notice.text.clone()) {
                     say(&notice);
                 }
@@ -169,9 +223,15 @@ impl Watch<'_> {
         brought
     }
 
-    fn print(&self, engine: &Engine, brought: &Brought, gone: u64, out: &mut dyn Write) -> Result<(), Halt> {
+    fn print(&self, nodes: &Nodes, id: NodeId, told: &Told, out: &mut dyn Write) -> Result<(), Halt> {
+        let Told { brought, gone, initial } = told;
         let wants = |kind| self.args.events.contains(&kind);
-        let source = rows::source(engine, Instant::now());
+        let (Some(node), Some(source)) =
+            (nodes.get(id), rows::sources(nodes, Instant::now()).get(usize::from(id.0)).copied())
+        else {
+            return Ok(());
+        };
+        let engine = node.engine();
         let time = source.now.wall;
         let mut tell = |event, time, view: FlowView<'_>| match self.query.matches(&view) {
             true => line(out, &Line { event, time, flow: FlowJson::new(view, self.query.columns()) }),
@@ -179,7 +239,7 @@ impl Watch<'_> {
         };
         let live = |id: &FlowId| source.get(*id).filter(|view| view.ended.is_none());
         for view in brought.new.iter().filter_map(live) {
-            match (self.initial && !view.flow.born(), self.args.initial) {
+            match (*initial && !view.flow.born(), self.args.initial) {
                 (true, true) => tell("initial", time, view)?,
                 (false, _) if wants(EventKind::New) => tell("new", time, view)?,
                 _ => {}
@@ -188,7 +248,7 @@ impl Watch<'_> {
         for view in brought.changed.iter().filter_map(live) {
             tell("changed", time, view)?;
         }
-        let gone = usize::try_from(gone).unwrap_or(usize::MAX);
+        let gone = usize::try_from(*gone).unwrap_or(usize::MAX);
         let first = engine.mirror().ended().count().saturating_sub(gone);
         for view in source.ended().skip(first) {
             let id = view.flow.id();
@@ -200,7 +260,8 @@ impl Watch<'_> {
             }
         }
         if let Some(lost) = &brought.lost {
-            line(out, &LostLine { event: "lost", time, lost })?;
+            let node = nodes.several().then(|| node.name());
+            line(out, &LostLine { event: "lost", time, node, lost })?;
         }
         Ok(())
     }

@@ -165,7 +165,7 @@ fn failures_have_a_code_and_a_reason() {
         ("no such field", OFFICE, &["list", "--filter", "dprot 443 and"], 2, "^"),
         ("no such option", OFFICE, &["list", "--wrong"], 2, "--wrong"),
         ("not a time", OFFICE, &["list", "--sample", "5x"], 2, "write 2s"),
-        ("two servers", OFFICE, &["list", "-c", "b"], 2, "several --connect"),
+        ("a server twice", OFFICE, &["list", "-c", "b", "--connect", "b"], 2, "b:55555 is given twice"),
     ];
     for (name, lines, arguments, code, reason) in cases {
         let output = against(lines, arguments);
@@ -177,6 +177,66 @@ fn failures_have_a_code_and_a_reason() {
     let output = conntop(&["list", "--connect", "unix:/nonexistent/socket"]);
     assert_eq!(output.status.code(), Some(69), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("/nonexistent/socket"));
+}
+
+/// The same recording of a router of another name, and a server that breaks the protocol.
+#[test]
+fn several_nodes() {
+    let (beginning, count) = beginning();
+    let other = beginning.replace(r#""name":"router1""#, r#""name":"router2""#);
+    let hello = OFFICE.lines().next().unwrap();
+    let hostile = format!("{}\n{{\"delta\":[5]}}\n", hello.replace("router1", "bad"));
+    let servers = [beginning.clone(), other, hostile.clone(), beginning].map(serve);
+    let places = servers.each_ref().map(|(_, path)| format!("unix:{}", path.display()));
+    let run = |nodes: &[usize], arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        nodes.iter().for_each(|node| all.extend(["--connect", places[*node].as_str()]));
+        conntop(&all)
+    };
+    let names = |printed: &str| {
+        let flows = printed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut names: Vec<String> = flows.map(|flow| flow["node"].as_str().unwrap().to_owned()).collect();
+        names.dedup();
+        names
+    };
+
+    let printed = ok(&run(&[0, 1], &["list", "-o", "ndjson", "--sort", "node"]));
+    assert_eq!(
+        (printed.lines().count(), names(&printed)),
+        (2 * count, vec!["router1".into(), "router2".into()])
+    );
+    let printed = ok(&run(&[0, 1], &["list", "-o", "ndjson", "--filter", "node router2"]));
+    assert_eq!((printed.lines().count(), names(&printed)), (count, vec!["router2".into()]));
+    // Two of the same name are told apart by where they are.
+    let printed = ok(&run(&[0, 3], &["list", "-o", "ndjson", "--sort", "node"]));
+    let mut wanted = vec![places[0].clone(), places[3].clone()];
+    assert_eq!(names(&printed).len(), 2, "{:?}", names(&printed));
+    wanted.sort();
+    let mut got = names(&printed);
+    got.sort();
+    assert_eq!(got, wanted);
+    let printed = ok(&run(&[1, 0], &["list", "--limit", "1", "--sort", "node:desc"]));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].starts_with("NODE ") && lines[1].starts_with("router2 "), "{printed}");
+    let printed = ok(&run(&[0, 1], &["list", "-o", "csv", "--columns", "node,dport"]));
+    assert!(printed.starts_with("\"node\",\"dport\"\r\n\"router"), "{printed}");
+    // The cap is over all of them.
+    let output = run(&[0, 1], &["list", "-o", "ndjson", "--max-flows", "10"]);
+    assert_eq!(ok(&output).lines().count(), 10);
+
+    // One that fails is left out, told of, and makes the whole fail; the others are printed.
+    let output = run(&[0, 2, 1], &["list", "-o", "ndjson"]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("bad is left out: ") && said.contains("breaks the protocol"), "{said}");
+    assert_eq!(text(&output.stdout).lines().count(), 2 * count);
+    let output = run(&[2], &["list"]);
+    assert_eq!(output.status.code(), Some(69));
+
+    let printed = ok(&run(&[0, 2, 1], &["watch", "--initial", "--events", "new", "--for", "2s"]));
+    let initial =
+        |node: &str| printed.lines().filter(|l| l.contains(&format!("\"node\":\"{node}\""))).count();
+    assert_eq!((initial("router1"), initial("router2")), (count, count));
 }
 
 #[test]

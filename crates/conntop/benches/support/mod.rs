@@ -146,5 +146,5 @@ pub(crate) fn world(flows: u64) -> Engine {
 /// What rows are made from.
 pub(crate) fn source(engine: &Engine) -> Source<'_> {
     let boot = engine.mirror().position().at;
-    Source { mirror: engine.mirror(), now: Now { boot, wall: None } }
+    Source::only(engine.mirror(), Now { boot, wall: None })
 }

@@ -10,20 +10,22 @@ use nfnetlink::netns::Netns;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
+use crate::flow::FlowKey;
 use crate::mirror::Limits;
+use crate::nodes::Nodes;
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::say;
 use crate::source::ssh::{self, Questions};
 use crate::source::tls::{Known, TokenSource};
 use crate::source::{
-    LocalConfig, RemoteConfig, Security, Source, SourceError, SourceEvent, Target, Wire, local_collector,
-    remote, remote_by_ssh,
+    LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind, SourceEvent, Sources,
+    Target, Wire, local_collector, remote, remote_by_ssh,
 };
 
 /// What a front end needs.
 pub(crate) struct Session {
-    pub(crate) source: Source,
-    pub(crate) engine: Engine,
+    pub(crate) sources: Sources,
+    pub(crate) nodes: Nodes,
     /// Kept until the end.
     pub(crate) active: Option<Active>,
     /// What a conntop that crashed has left on this machine.
@@ -38,36 +40,54 @@ pub(crate) struct Session {
 /// password.
 pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..Subscribe::default() };
-    match common.connect.as_slice() {
-        [] => open_local(common, subscribe),
-        [target] => {
-            let target = target.clone().with_default_port(common.port);
-            let label = target.to_string();
-            let source = connect(common, target, subscribe).await?;
-            let engine = engine(common);
-            Ok(Session { source, engine, active: None, leftovers: None, local: false, label })
-        }
-        _ => Err(Failure::new(
-            USAGE,
-            "several --connect are not supported yet; start one conntop for each router",
-        )),
+    let targets = common.connect.iter().map(|target| target.clone().with_default_port(common.port));
+    let targets: Vec<Target> = targets.collect();
+    let labels: Vec<String> = targets.iter().map(Target::to_string).collect();
+    let Some(nodes) = Nodes::at(labels.iter().cloned(), limits(common)) else {
+        return open_local(common, subscribe);
+    };
+    if let Some(twice) =
+        labels.iter().enumerate().find_map(|(n, label)| labels.get(..n)?.contains(label).then_some(label))
+    {
+        return Err(Failure::new(USAGE, format!("{twice} is given twice")));
     }
+    if targets.len() > FlowKey::NODES {
+        return Err(Failure::new(USAGE, format!("at most {} at once", FlowKey::NODES)));
+    }
+    let mut sources = Vec::new();
+    for target in targets {
+        let config = config(common, target, subscribe.clone())?;
+        let source = connect(config.clone()).await;
+        sources.push(match source {
+            Ok(source) => source,
+            // One that cannot be had never touches the others.
+            Err(error) if nodes.several() && error.kind == SourceErrorKind::Lost => remote(config),
+            Err(error) if nodes.several() => Source::failed(error),
+            Err(error) => return Err(error.into()),
+        });
+    }
+    let label = labels.join(", ");
+    let sources = Sources::new(sources);
+    Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label })
 }
 
-async fn connect(common: &Common, target: Target, subscribe: Subscribe) -> Result<Source, Failure> {
-    let config = RemoteConfig {
-        target: target.clone(),
+fn config(common: &Common, target: Target, subscribe: Subscribe) -> Result<RemoteConfig, Failure> {
+    Ok(RemoteConfig {
         name: name(common),
         subscribe,
         codec: Codec::Zstd,
         validate: if common.validate { Validate::All } else { Validate::Control },
         security: security(common, &target)?,
-    };
-    let Target::Ssh(address) = target else { return Ok(remote(config)) };
+        target,
+    })
+}
+
+async fn connect(config: RemoteConfig) -> Result<Source, SourceError> {
+    let Target::Ssh(address) = &config.target else { return Ok(remote(config)) };
     if io::stderr().is_terminal() {
         say(&format_args!("connecting to {address} (a security key may want to be touched)"));
     }
-    let session = ssh::dial(&address, Questions::OnTerminal).await.map_err(SourceError::from)?;
+    let session = ssh::dial(address, Questions::OnTerminal).await?;
     Ok(remote_by_ssh(config, session))
 }
 
@@ -96,14 +116,15 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         netns: netns.clone(),
         subscribe,
     };
-    let source = local_collector(config)?;
+    let sources = Sources::new([local_collector(config)?]);
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
-    Ok(Session { source, engine: engine(common), active, leftovers, local: true, label })
+    let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
+    Ok(Session { sources, nodes, active, leftovers, local: true, label })
 }
 
-fn engine(common: &Common) -> Engine {
-    Engine::new(Limits { flows: common.max_flows, ..Limits::default() })
+fn limits(common: &Common) -> Limits {
+    Limits { flows: common.max_flows, ..Limits::default() }
 }
 
 fn name(common: &Common) -> String {
@@ -128,15 +149,27 @@ impl Session {
 
     /// What has to be known to read the rest right, without what `--activate` has repaired.
     pub(crate) fn notices(&self) -> Vec<Notice> {
-        let mut notices = self.engine.notices();
+        self.nodes.iter().flat_map(|(id, _)| self.notices_of(id)).collect()
+    }
+
+    /// The same about one node; where there are several each names its own.
+    pub(crate) fn notices_of(&self, id: NodeId) -> Vec<Notice> {
+        let Some(node) = self.nodes.get(id) else { return Vec::new() };
+        let mut notices = node.engine().notices();
         let repaired = |kind| matches!(kind, NoticeKind::TrackingOff | NoticeKind::AcctOff);
         notices.retain(|notice| self.active.is_none() || !repaired(notice.kind));
+        if self.nodes.several() {
+            notices.iter_mut().for_each(|notice| notice.text = format!("{}: {}", node.name(), notice.text));
+        }
         notices
     }
 
     /// The next event that comes before `deadline`; `None` when none did.
-    pub(crate) async fn peek(&mut self, deadline: Option<Instant>) -> Result<Option<SourceEvent>, Failure> {
-        let next = self.source.next();
+    pub(crate) async fn peek(
+        &mut self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<(NodeId, SourceEvent)>, Failure> {
+        let next = self.sources.next();
         let event = match deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(event) => event,
@@ -149,17 +182,8 @@ impl Session {
     }
 
     /// Takes an event in.
-    pub(crate) fn apply(&mut self, event: SourceEvent) -> Result<(), Failure> {
-        Ok(self.engine.apply(event, Instant::now())?)
-    }
-
-    /// Takes in the next event that comes before `deadline`.
-    pub(crate) async fn step(&mut self, deadline: Option<Instant>) -> Result<Option<SourceEvent>, Failure> {
-        let event = self.peek(deadline).await?;
-        if let Some(event) = &event {
-            self.apply(event.clone())?;
-        }
-        Ok(event)
+    pub(crate) fn apply(&mut self, node: NodeId, event: SourceEvent) -> Result<(), Failure> {
+        Ok(self.nodes.apply(node, event, Instant::now())?)
     }
 
     /// Undoes what `--activate` did.

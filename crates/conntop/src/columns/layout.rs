@@ -138,6 +138,18 @@ impl Layout {
     /// The default columns in a terminal of that width.
     #[must_use]
     pub fn preset(preset: Preset, terminal: u16) -> Self {
+        Self::arrange(Self::wanted(preset, terminal), terminal)
+    }
+
+    /// The same for several nodes: a column says whose flow it is.
+    #[must_use]
+    pub fn of_nodes(preset: Preset, terminal: u16) -> Self {
+        let node = find("node").ok().map(|column| (column, Width { share: 0, ..column.width }));
+        let wanted = node.into_iter().chain(Self::wanted(preset, terminal));
+        Self::arrange(wanted.collect(), terminal)
+    }
+
+    fn wanted(preset: Preset, terminal: u16) -> Vec<(&'static Column, Width)> {
         let sets = match preset {
             Preset::Router => ROUTER,
             Preset::Workstation => WORKSTATION,
@@ -147,7 +159,7 @@ impl Layout {
             let column = find(key).ok()?;
             Some((column, Width { ideal, least: column.width.least.min(ideal), ..column.width }))
         });
-        Self::arrange(wanted.collect(), terminal)
+        wanted.collect()
     }
 
     /// Chosen columns in a terminal of that width.
@@ -240,6 +252,21 @@ mod tests {
         check(Preset::Router, 20, "dst13 down6");
         check(Preset::Router, 5, "dst5");
         check(Preset::Workstation, 40, "proto4 dir1 remote13 rport5 down6 up6");
+    }
+
+    #[test]
+    fn default_sets_of_several_nodes() {
+        let check = |preset, terminal, wanted: &str| {
+            assert_eq!(shown(&Layout::of_nodes(preset, terminal)), wanted, "{preset:?} {terminal}");
+        };
+        check(Preset::Router, 80, "node8 proto4 state5 flags2 src15 dst14 dport5 down6 up6 bytes6");
+        check(
+            Preset::Router,
+            120,
+            "node8 proto4 state5 flags2 src17 sport5 dst24 dport5 nat15 down6 up6 bytes6 age5",
+        );
+        check(Preset::Workstation, 80, "node8 proto4 state5 dir1 remote31 rport5 down6 up6 bytes6");
+        check(Preset::Router, 40, "dst20 dport5 down6 up6");
     }
 
     #[test]

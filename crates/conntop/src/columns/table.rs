@@ -363,6 +363,20 @@ pub static COLUMNS: &[Column] = &[
         ..NUMBER
     },
     Column {
+        key: "node",
+        aliases: &["router"],
+        header: "NODE",
+        width: growing(8, 12),
+        priority: 72,
+        value: |f| match f.node_name {
+            "" => Value::Unknown,
+            name => Value::Text(name),
+        },
+        field: Some("node"),
+        help: "machine whose table it is in; shown by default when there are several",
+        ..TEXT
+    },
+    Column {
         key: "end",
         header: "ENDED",
         width: fixed(9),

@@ -259,6 +259,11 @@ fields! {
         "up 1Mbit-10Mbit", "rate from the local end";
     "id": Kind::Number(u64::MAX), One(|f| Value::Number(f.flow.id().0)),
         "id 4711", "number of the flow";
+    "node": Kind::Text, One(|f| match f.node_name {
+            "" => Value::Unknown,
+            name => Value::Text(name),
+        }),
+        "node router1", "machine whose table it is in, where there are several";
     "labels" | "label": Kind::Label, One(|f| present(f.flow.labels(), Value::Labels)),
         "labels 5", "this label bit is set; `none` without any";
 }

@@ -36,7 +36,7 @@ impl World {
 
     pub(crate) fn source(&self) -> Source<'_> {
         let now = Now { boot: BootMillis(self.now), wall: Some(self.now * 1000 + WALL) };
-        Source { mirror: &self.mirror, now }
+        Source { name: "here", ..Source::only(&self.mirror, now) }
     }
 
     /// Applies a delta at the end of a complete pass, one second after the one before.

@@ -10,10 +10,9 @@ use super::json::FlowJson;
 use super::{csv, terminal_size};
 use crate::cli::{Common, Format, ListArgs, ViewKind};
 use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
-use crate::engine::Engine;
 use crate::filter::{Filter, FilterError, Tri};
-use crate::flow::{FlowView, Now, Source};
-use crate::mirror::Slot;
+use crate::flow::{FlowKey, FlowView, Source};
+use crate::nodes::Nodes;
 use crate::sort::{Sort, SortKey};
 
 /// Width of a table that is not on a terminal; longer texts are not cut there.
@@ -74,11 +73,11 @@ impl Query {
         self.filter.as_ref().is_none_or(|filter| filter.matches(view) == Tri::True)
     }
 
-    fn preset(&self, engine: &Engine) -> Preset {
+    fn preset(&self, nodes: &Nodes) -> Preset {
         match self.view {
             Some(ViewKind::Router) => Preset::Router,
             Some(ViewKind::Workstation) => Preset::Workstation,
-            None if engine.ends_here() => Preset::Workstation,
+            None if nodes.engines().all(|engine| engine.ends_here()) => Preset::Workstation,
             None => Preset::Router,
         }
     }
@@ -94,12 +93,10 @@ fn names_a_rate(filter: &str) -> bool {
     words.any(|word| find(word).is_ok_and(is_rate))
 }
 
-/// The flows of an engine, now.
+/// The flows of all nodes, now.
 #[must_use]
-pub fn source(engine: &Engine, now: Instant) -> Source<'_> {
-    let boot = engine.collector_time(now);
-    let now = Now { boot, wall: engine.wall_micros(boot) };
-    Source { mirror: engine.mirror(), now }
+pub fn sources(nodes: &Nodes, now: Instant) -> Vec<Source<'_>> {
+    nodes.sources(&nodes.now(now))
 }
 
 /// Prints the flows that are asked for.
@@ -107,16 +104,16 @@ pub fn source(engine: &Engine, now: Instant) -> Source<'_> {
 /// # Errors
 /// A failing writer; a reader that is gone is none.
 pub fn print(
-    engine: &Engine,
+    nodes: &Nodes,
     query: &Query,
     args: &ListArgs,
     sampled: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let source = source(engine, Instant::now());
-    let order = order(source, query, args.limit);
-    let views = order.iter().filter_map(|slot| {
-        let view = source.get(engine.mirror().at(*slot)?.id())?;
+    let sources = sources(nodes, Instant::now());
+    let order = order(&sources, query, args.limit);
+    let views = order.iter().filter_map(|key| {
+        let view = sources.get(usize::from(key.node().0))?.get(key.id())?;
         // Not asked for: what two passes happen to show is not what `--sample` would.
         Some(if sampled { view } else { FlowView { rates: None, ..view } })
     });
@@ -124,28 +121,24 @@ pub fn print(
         Format::Json => array(out, views.map(|view| FlowJson::new(view, &query.columns))),
         Format::Ndjson => lines(out, views.map(|view| FlowJson::new(view, &query.columns))),
         Format::Csv => {
-            let layout = Layout::preset(query.preset(engine), WIDE);
+            let layout = preset(nodes, query, WIDE);
             let preset: Vec<&'static Column> = layout.columns.iter().map(|placed| placed.column).collect();
             let columns = if query.columns.is_empty() { &preset } else { &query.columns };
             comma_separated(out, columns, views)
         }
-        Format::Table => table(out, &layout(engine, query, sampled), views),
+        Format::Table => table(out, &layout(nodes, query, sampled), views),
     };
     written.and_then(|()| out.flush()).or_else(|error| write_failure(&error).map_or(Ok(()), Err))
 }
 
-/// The slots of the flows that are asked for, in order.
-fn order(source: Source<'_>, query: &Query, limit: Option<usize>) -> Vec<Slot> {
+/// The flows that are asked for, in order.
+fn order(sources: &[Source<'_>], query: &Query, limit: Option<usize>) -> Vec<FlowKey> {
     let limit = limit.unwrap_or(usize::MAX);
-    let matching = || {
-        let flows = source.mirror.flows().filter_map(|(slot, flow)| Some((slot, source.get(flow.id())?)));
-        flows.filter(|(_, view)| query.matches(view))
-    };
+    let matching = || sources.iter().flat_map(|source| source.live()).filter(|view| query.matches(view));
     let Some(sort) = &query.sort else {
-        return matching().map(|(slot, _)| slot).take(limit).collect();
+        return matching().map(|view| view.key()).take(limit).collect();
     };
-    let mut keys: Vec<(SortKey, u64, Slot)> =
-        matching().map(|(slot, view)| (sort.key(&view), view.flow.id().0, slot)).collect();
+    let mut keys: Vec<(SortKey, FlowKey)> = matching().map(|view| (sort.key(&view), view.key())).collect();
     if limit < keys.len() {
         if limit > 0 {
             keys.select_nth_unstable(limit - 1);
@@ -153,7 +146,7 @@ fn order(source: Source<'_>, query: &Query, limit: Option<usize>) -> Vec<Slot> {
         keys.truncate(limit);
     }
     keys.sort_unstable();
-    keys.into_iter().map(|(_, _, slot)| slot).collect()
+    keys.into_iter().map(|(_, key)| key).collect()
 }
 
 fn array<'a>(out: &mut dyn Write, flows: impl Iterator<Item = FlowJson<'a>>) -> io::Result<()> {
@@ -183,12 +176,20 @@ fn comma_separated<'a>(
     flows.try_for_each(|view| csv::flow(out, columns, &view))
 }
 
+/// The default columns.
+fn preset(nodes: &Nodes, query: &Query, width: u16) -> Layout {
+    match nodes.several() {
+        true => Layout::of_nodes(query.preset(nodes), width),
+        false => Layout::preset(query.preset(nodes), width),
+    }
+}
+
 /// Columns with their widths; rates only where they were learnt.
-fn layout(engine: &Engine, query: &Query, sampled: bool) -> Layout {
+fn layout(nodes: &Nodes, query: &Query, sampled: bool) -> Layout {
     let terminal = terminal_size();
     let width = terminal.map_or(PIPE_WIDTH, |(columns, _)| columns);
     let mut layout = match query.columns.is_empty() {
-        true => Layout::preset(query.preset(engine), width),
+        true => preset(nodes, query, width),
         false => Layout::of(&query.columns, if terminal.is_some() { width } else { u16::MAX / 2 }),
     };
     if terminal.is_none() {

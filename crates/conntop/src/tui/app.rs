@@ -19,14 +19,13 @@ mod pace;
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
-use conntop_proto::flow::FlowId;
 use conntop_proto::message::{ServerHello, ServerMessage};
 use ratatui::layout::Rect;
 
 use self::cursor::Cursor;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
-use self::listing::{Ask, Listing};
+use self::listing::{Ask, Listing, Of};
 use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
@@ -35,10 +34,11 @@ use super::screen::Screen;
 use super::zone::Zone;
 use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::engine::{Connection, Engine};
-use crate::flow::Now;
+use crate::flow::{FlowKey, NodeId};
 use crate::mirror::MirrorError;
+use crate::nodes::Nodes;
 use crate::sort::Sort;
-use crate::source::SourceEvent;
+use crate::source::{SourceEnd, SourceError, SourceEvent};
 use crate::units::RateUnit;
 use crate::view;
 
@@ -78,7 +78,7 @@ pub struct Options {
 
 /// The application.
 pub struct App {
-    engine: Engine,
+    nodes: Nodes,
     listing: Listing,
     options: Options,
     size: (u16, u16),
@@ -95,11 +95,10 @@ pub struct App {
     paused: Option<Instant>,
     frozen: bool,
     hold_until: Option<Instant>,
-    pace: Pace,
-    failure: Option<String>,
+    paces: Vec<Pace>,
     /// Whether the facts of the hello about tracking are out of date.
     activated: bool,
-    visible: Vec<FlowId>,
+    visible: Vec<FlowKey>,
     screen: Screen,
 }
 
@@ -107,13 +106,20 @@ impl App {
     /// An application that has heard nothing yet, on a screen of that size (columns, lines).
     #[must_use]
     pub fn new(engine: Engine, options: Options, size: (u16, u16)) -> Self {
+        Self::of(Nodes::one(engine, options.source.clone()), options, size)
+    }
+
+    /// The same for any number of nodes.
+    #[must_use]
+    pub fn of(nodes: Nodes, options: Options, size: (u16, u16)) -> Self {
         let mut filtering = Filtering::default();
         if let Some(filter) = &options.filter {
             filtering.begin_with(filter);
         }
         let layers = options.leftover.iter().map(|_| Open::Question(Question::Leftover)).collect();
         Self {
-            engine,
+            paces: (0..nodes.len()).map(|_| Pace::default()).collect(),
+            nodes,
             listing: Listing::default(),
             size,
             cursor: Cursor::default(),
@@ -128,8 +134,6 @@ impl App {
             paused: None,
             frozen: false,
             hold_until: None,
-            pace: Pace::default(),
-            failure: None,
             activated: false,
             visible: Vec::new(),
             screen: Screen::default(),
@@ -149,10 +153,27 @@ impl App {
         self.paused.is_some()
     }
 
-    /// The state behind the screen.
+    /// The state behind the screen, of the first node, which mostly is the only one.
     #[must_use]
     pub fn engine(&self) -> &Engine {
-        &self.engine
+        self.nodes.first().engine()
+    }
+
+    /// The state of all nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &Nodes {
+        &self.nodes
+    }
+
+    /// Why there is nothing to show, and never will be.
+    #[must_use]
+    pub fn hopeless(&self) -> Option<&SourceError> {
+        let mut causes = self.nodes.engines().map(|engine| match engine.connection() {
+            Connection::Ended(SourceEnd::Failed(error)) if engine.hello().is_none() => Some(error),
+            _ => None,
+        });
+        let first = causes.next()??;
+        causes.all(|cause| cause.is_some()).then_some(first)
     }
 
     /// Who gets the keys.
@@ -167,67 +188,92 @@ impl App {
     /// Flows that the collector is to keep fresh: those whose rows are in view, none while the screen
     /// stands or where the collector cannot do it.
     #[must_use]
-    pub fn focus(&self) -> Vec<FlowId> {
-        let able = |hello: &ServerHello| hello.features.iter().any(|feature| feature == FOCUS);
-        if self.paused.is_some() || !self.engine.hello().is_some_and(able) {
+    pub fn focus(&self) -> Vec<FlowKey> {
+        if self.paused.is_some() {
             return Vec::new();
         }
-        match self.layers.last() {
-            Some(Open::Help { .. }) => Vec::new(),
-            Some(Open::Details { id, .. }) => vec![*id],
-            _ => self.visible.iter().copied().take(MOST_FOCUSED).collect(),
-        }
+        let has = |hello: &ServerHello| hello.features.iter().any(|feature| feature == FOCUS);
+        let able = |key: &FlowKey| {
+            self.nodes.get(key.node()).is_some_and(|node| node.engine().hello().is_some_and(has))
+        };
+        let flows: &[FlowKey] = match self.layers.last() {
+            Some(Open::Help { .. }) => &[],
+            Some(Open::Details { id, .. }) => std::slice::from_ref(id),
+            _ => &self.visible,
+        };
+        flows.iter().copied().filter(able).take(MOST_FOCUSED).collect()
     }
 
-    /// The collector was told of these flows. What stands on a paused screen stays as it is.
-    pub fn focused(&mut self, flows: &Ids) {
-        if self.paused.is_none() {
-            self.engine.set_focus(flows);
+    /// The collector of a node was told of these flows. What stands on a paused screen stays as it is.
+    pub fn focused(&mut self, node: NodeId, flows: &Ids) {
+        if self.paused.is_none()
+            && let Some(engine) = self.nodes.engine_mut(node)
+        {
+            engine.set_focus(flows);
         }
     }
 
     /// When the screen has to be made anew although nothing happens; `None` while nothing is due.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
-        let waits = matches!(self.engine.connection(), Connection::Connecting | Connection::Stale { .. });
+        let waits = |engine: &Engine| {
+            matches!(engine.connection(), Connection::Connecting | Connection::Stale { .. })
+        };
+        let waits = self.nodes.engines().any(waits);
         let second = waits.then(|| now + Duration::from_secs(1));
         [self.hold_until, second].into_iter().flatten().min()
     }
 
-    /// Takes in what the source told.
+    /// Takes in what the source of the first node told.
+    ///
+    /// # Errors
+    /// As [`App::apply_of`].
+    pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
+        self.apply_of(NodeId::default(), event, now)
+    }
+
+    /// Takes in what the source of a node told.
     ///
     /// # Errors
     /// When a message contradicts itself; [`App::fail`] shows it.
-    pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
-        self.engine.apply(event, now)?;
-        self.applied();
+    pub fn apply_of(&mut self, node: NodeId, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
+        self.nodes.apply(node, event, now)?;
+        self.applied(node);
         Ok(())
     }
 
-    /// Takes in one message of the stream.
+    /// Takes in one message of a node's stream.
     ///
     /// # Errors
-    /// As [`App::apply`].
-    pub fn apply_message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
-        self.engine.apply_message(message, now)?;
-        self.applied();
+    /// As [`App::apply_of`].
+    pub fn apply_message(
+        &mut self,
+        node: NodeId,
+        message: &ServerMessage,
+        now: Instant,
+    ) -> Result<(), MirrorError> {
+        self.nodes.apply_message(node, message, now)?;
+        self.applied(node);
         Ok(())
     }
 
-    fn applied(&mut self) {
-        let mirror = self.engine.mirror();
-        self.pace.note(mirror);
+    fn applied(&mut self, id: NodeId) {
+        let Some(engine) = self.nodes.get(id).map(|node| node.engine()) else { return };
+        let mirror = engine.mirror();
+        if let Some(pace) = self.paces.get_mut(usize::from(id.0)) {
+            pace.note(mirror);
+        }
         if self.suits && mirror.position().synced && !mirror.is_empty() {
             self.suits = false;
-            if self.engine.ends_here() {
+            if engine.ends_here() {
                 self.preset = Preset::Workstation;
             }
         }
     }
 
-    /// Shows that the stream cannot be trusted any more; what is on the screen stays.
-    pub fn fail(&mut self, text: String) {
-        self.failure = Some(text);
+    /// Shows that the stream of a node cannot be trusted any more; what is on the screen stays.
+    pub fn fail(&mut self, node: NodeId, text: String) {
+        self.nodes.fail(node, text);
     }
 
     /// Shows how an effect ended.
@@ -307,12 +353,13 @@ impl App {
     /// asked for now.
     pub fn begin(&mut self, now: Instant) {
         let ask = self.ask_at(now);
-        self.listing.begin(&self.engine, &ask);
+        self.listing.begin(&self.nodes, &ask);
     }
 
     /// Goes on with that, by so many flows; true when the rows are up to date.
     pub fn work(&mut self, flows: usize) -> bool {
-        self.listing.advance(&self.engine, flows)
+        let sources = self.nodes.sources(&[]);
+        self.listing.advance(&sources, flows)
     }
 
     /// Makes the screen of that moment, with the rows as they are.
@@ -338,7 +385,6 @@ impl App {
     }
 
     fn ask(&self, now: Instant, motion: view::Motion) -> Ask {
-        let boot = self.engine.collector_time(self.paused.unwrap_or(now));
         Ask {
             filter: self.filtering.filter().cloned(),
             sort: self.sort,
@@ -348,7 +394,8 @@ impl App {
             unit: self.unit,
             width: self.size.0,
             motion,
-            now: Now { boot, wall: self.engine.wall_micros(boot) },
+            now: self.nodes.now(self.paused.unwrap_or(now)),
+            of: if self.nodes.several() { Of::Several } else { Of::One },
         }
     }
 
@@ -416,7 +463,7 @@ impl App {
     fn next_window(&mut self) {
         self.window = (self.window + 1) % WINDOWS.len();
         let seconds = WINDOWS.get(self.window).copied().unwrap_or(2);
-        self.engine.set_window(Duration::from_secs(seconds));
+        self.nodes.set_window(Duration::from_secs(seconds));
     }
 }
 

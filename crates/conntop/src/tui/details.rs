@@ -24,6 +24,8 @@ pub const INDENT: u16 = 12;
 pub struct Subject<'a> {
     /// The flow.
     pub row: &'a FlowRow,
+    /// Whose table it is in, where there are several.
+    pub node: Option<String>,
     /// The moment that is shown, by the collector's clock.
     pub now: BootMillis,
     /// Milliseconds since 1970 at the collector's boot, when its wall clock is known.
@@ -56,6 +58,9 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
         known("reply", tuple(&id.reply)),
         maybe("", row.traffic.reply.map(counters)),
     ];
+    if let Some(node) = &subject.node {
+        out.insert(0, known("node", node.clone()));
+    }
     for (index, sentence) in (0..).zip(nat(&id.orig, &id.reply)) {
         out.push(known(if index == 0 { "NAT" } else { "" }, sentence));
     }

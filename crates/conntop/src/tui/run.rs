@@ -28,8 +28,8 @@ use super::draw::{self, Look};
 use super::hangup;
 use super::key::Key;
 use super::terminal::Guard;
-use crate::engine::Connection;
-use crate::source::{Request, Source, SourceEnd, SourceError, SourceEvent};
+use crate::flow::FlowKey;
+use crate::source::{NodeId, Request, SourceError, SourceEvent, Sources};
 
 /// Time between two looks at the keyboard while there is something to do; input waits for this, for
 /// one message and for one drawing at most.
@@ -70,7 +70,7 @@ pub trait Repairs {
 /// When the terminal cannot be taken, or is lost.
 pub async fn run(
     mut app: App,
-    mut source: Source,
+    mut sources: Sources,
     look: Look,
     repairs: &mut dyn Repairs,
 ) -> io::Result<Exit> {
@@ -81,7 +81,7 @@ pub async fn run(
     fit(&mut app);
     let mut pace = Pacer::default();
     let mut inbox = Inbox::default();
-    let mut focus = Focus::default();
+    let mut focus: Vec<Focus> = app.nodes().iter().map(|_| Focus::default()).collect();
     let mut open = true;
     let mut stopped_here = false;
     loop {
@@ -99,19 +99,22 @@ pub async fn run(
                 app.show(Instant::now());
                 guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
                 pace.drawn();
-                focus.want(&app.focus());
+                want(&mut focus, &app.focus());
             }
             if done {
                 pace.done(Instant::now());
             }
         }
         let now = Instant::now();
-        if let Some(flows) = focus.take(now) {
-            app.focused(&flows);
-            source.request(Request::Focus(flows));
+        for (node, focus) in (0..).map(NodeId).zip(&mut focus) {
+            if let Some(flows) = focus.take(now) {
+                app.focused(node, &flows);
+                sources.request(node, Request::Focus(flows));
+            }
         }
         let due = app.due(now);
-        let wake = [pace.next(due), focus.due(now)].into_iter().flatten().min();
+        let wake =
+            [pace.next(due)].into_iter().chain(focus.iter().map(|focus| focus.due(now))).flatten().min();
         let goes_on = pace.is_busy() || (!inbox.is_empty() && !app.paused());
         let happened = tokio::select! {
             biased;
@@ -120,7 +123,7 @@ pub async fn run(
             event = keys.next() => Happened::Terminal(event.transpose()?),
             // Whoever feeds the source gets a turn as well.
             () = tokio::task::yield_now(), if goes_on => Happened::Nothing,
-            event = source.next(), if !goes_on && open && !app.paused() => Happened::Source(event),
+            event = sources.next(), if !goes_on && open && !app.paused() => Happened::Source(event),
             () = at(wake), if !goes_on => Happened::Time,
         };
         let effects = match happened {
@@ -162,7 +165,7 @@ pub async fn run(
                 Vec::new()
             }
             Happened::Source(Some(event)) => {
-                if let Some(error) = apply(&mut app, &mut source, &mut inbox, Some(event)) {
+                if let Some(error) = apply(&mut app, &mut sources, &mut inbox, Some(event)) {
                     return Ok(Exit::Failed(error));
                 }
                 pace.data();
@@ -170,7 +173,7 @@ pub async fn run(
             }
             Happened::Nothing => {
                 if !pace.is_busy() {
-                    if let Some(error) = apply(&mut app, &mut source, &mut inbox, None) {
+                    if let Some(error) = apply(&mut app, &mut sources, &mut inbox, None) {
                         return Ok(Exit::Failed(error));
                     }
                     pace.data();
@@ -190,7 +193,7 @@ pub async fn run(
                     let _ = kill_current_process_group(Signal::TSTP);
                 }
                 Effect::Repaint => guard.repaint()?,
-                Effect::Pause(on) => source.request(Request::Pause(on)),
+                Effect::Pause(on) => sources.request_all(&Request::Pause(on)),
                 Effect::Activate => match repairs.activate() {
                     Ok(text) => app.activated(text),
                     Err(text) => app.report("Activate tracking", text),
@@ -207,10 +210,18 @@ pub async fn run(
 enum Happened {
     Signal(Control),
     Terminal(Option<Event>),
-    Source(Option<SourceEvent>),
+    Source(Option<(NodeId, SourceEvent)>),
     Time,
     /// What has been begun goes on.
     Nothing,
+}
+
+/// These flows are on the screen now; each node is told of its own.
+fn want(focus: &mut [Focus], flows: &[FlowKey]) {
+    for (node, focus) in (0..).map(NodeId).zip(focus) {
+        let of_node = flows.iter().filter(|key| key.node() == node);
+        focus.want(&of_node.map(|key| key.id()).collect::<Vec<_>>());
+    }
 }
 
 /// Takes in an event of the terminal.
@@ -252,35 +263,34 @@ fn for_a_while(mut step: impl FnMut() -> bool) -> bool {
 /// Applies an event and what waits behind it; an error is one that leaves nothing to show.
 fn apply(
     app: &mut App,
-    source: &mut Source,
+    sources: &mut Sources,
     inbox: &mut Inbox,
-    first: Option<SourceEvent>,
+    first: Option<(NodeId, SourceEvent)>,
 ) -> Option<SourceError> {
     let mut next = first;
     for_a_while(|| {
         let now = Instant::now();
         let applied = match next.take() {
-            Some(event) => inbox.begin(event, app, now),
+            Some((node, event)) => inbox.begin(node, event, app, now),
             None => inbox.step(app, now),
         };
-        if let Err(error) = applied {
-            app.fail(format!("the source contradicts itself: {error}"));
+        if let Err((node, error)) = applied {
+            app.fail(node, format!("the source contradicts itself: {error}"));
+            sources.end(node);
             return true;
         }
         if inbox.is_empty() {
-            next = source.try_next();
+            next = sources.try_next();
         }
         inbox.is_empty() && next.is_none()
     });
-    if let Some(event) = next
-        && let Err(error) = inbox.begin(event, app, Instant::now())
+    if let Some((node, event)) = next
+        && let Err((node, error)) = inbox.begin(node, event, app, Instant::now())
     {
-        app.fail(format!("the source contradicts itself: {error}"));
+        app.fail(node, format!("the source contradicts itself: {error}"));
+        sources.end(node);
     }
-    match app.engine().connection() {
-        Connection::Ended(SourceEnd::Failed(error)) if app.engine().hello().is_none() => Some(error.clone()),
-        _ => None,
-    }
+    app.hopeless().cloned()
 }
 
 fn fit(app: &mut App) {

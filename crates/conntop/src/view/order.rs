@@ -7,8 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use conntop_proto::flow::FlowId;
-
+use crate::flow::FlowKey;
 use crate::mirror::Slot;
 use crate::sort::{NarrowKey, SortKey};
 
@@ -16,7 +15,7 @@ use crate::sort::{NarrowKey, SortKey};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) key: SortKey,
-    pub(super) id: FlowId,
+    pub(super) id: FlowKey,
     /// Where the flow lives; `None` when it has ended.
     pub(super) slot: Option<Slot>,
 }
@@ -26,7 +25,7 @@ pub(super) struct Placed {
 #[repr(Rust, packed(4))]
 struct Entry<K> {
     key: K,
-    id: FlowId,
+    id: FlowKey,
     slot: u32,
 }
 
@@ -121,7 +120,7 @@ impl Ranking {
         of_either!(&self.entries, entries => entries.get(position).map(Entry::placed))
     }
 
-    pub(super) fn rank_of(&self, id: FlowId) -> Option<usize> {
+    pub(super) fn rank_of(&self, id: FlowKey) -> Option<usize> {
         of_either!(&self.entries, entries => rank_of(entries, &self.sorted, id))
     }
 
@@ -151,7 +150,7 @@ impl Ranking {
     }
 }
 
-fn rank_of<K>(entries: &[Entry<K>], sorted: &Range<usize>, id: FlowId) -> Option<usize>
+fn rank_of<K>(entries: &[Entry<K>], sorted: &Range<usize>, id: FlowKey) -> Option<usize>
 where
     K: Copy + Ord + Into<SortKey>,
 {
@@ -183,6 +182,8 @@ fn select<K: Copy + Ord + Into<SortKey>>(entries: &mut [Entry<K>], from: usize, 
 mod tests {
     use super::*;
     use crate::columns::Value;
+    use crate::flow::NodeId;
+    use conntop_proto::flow::FlowId;
     use proptest::prelude::*;
 
     #[test]
@@ -210,7 +211,7 @@ mod tests {
             let mut ranking = Ranking::default();
             let mut rows: Vec<Placed> = (0..)
                 .zip(&numbers)
-                .map(|(id, number)| Placed { key: key(*number, wide), id: FlowId(id), slot: None })
+                .map(|(id, number)| Placed { key: key(*number, wide), id: FlowKey::new(NodeId(3), FlowId(id)), slot: None })
                 .collect();
             rows.iter().for_each(|row| ranking.push(*row));
             rows.sort_by_key(|row| (row.key, row.id));

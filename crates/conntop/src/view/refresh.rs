@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use conntop_proto::flow::{BootMillis, FlowId};
+use conntop_proto::flow::BootMillis;
 use hashbrown::HashSet;
 
 use super::order::{Placed, Ranking};
 use super::{Basis, Keys, Totals};
 use crate::filter::Tri;
-use crate::flow::{FlowView, Now, Source};
-use crate::mirror::{Mirror, Slot};
+use crate::flow::{FlowKey, FlowView, NodeId, Now, Source};
+use crate::mirror::Slot;
 use crate::orient::Dir;
 use crate::sort::SortKey;
 
@@ -25,20 +25,25 @@ pub(super) enum Places {
 /// Where rows are.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Position of the entry of each slot; an entry of another flow says that it has none.
-    positions: Vec<u32>,
+    /// Position of the entry of each slot of each node; an entry of another flow says that it has none.
+    positions: Vec<Vec<u32>>,
     /// Keys of flows that have ended.
     ended: Keys,
     appended: u64,
 }
 
 impl Places {
-    pub(super) fn kept(ranking: &Ranking, mirror: &Mirror, appended: u64) -> Self {
-        let gone: HashSet<FlowId> = mirror.ended().map(|ended| ended.flow.id()).collect();
-        let mut positions = vec![u32::MAX; mirror.slots()];
+    pub(super) fn kept(ranking: &Ranking, sources: &[Source<'_>], appended: u64) -> Self {
+        let gone: HashSet<FlowKey> =
+            sources.iter().flat_map(|source| source.ended().map(|view| view.key())).collect();
+        let mut positions: Vec<Vec<u32>> =
+            sources.iter().map(|source| vec![u32::MAX; source.mirror.slots()]).collect();
         let mut ended = Keys::default();
         for (position, entry) in (0_u32..).zip((0..ranking.len()).filter_map(|at| ranking.at(at))) {
-            if let Some(place) = entry.slot.and_then(|slot| positions.get_mut(slot.0 as usize)) {
+            let of_node = positions.get_mut(usize::from(entry.id.node().0));
+            if let (Some(slot), Some(of_node)) = (entry.slot, of_node)
+                && let Some(place) = of_node.get_mut(slot.0 as usize)
+            {
                 *place = position;
             }
             if !gone.is_empty() && gone.contains(&entry.id) {
@@ -62,8 +67,9 @@ impl Places {
 }
 
 impl Kept {
-    fn live(&mut self, ranking: &Ranking, slot: Slot, id: FlowId) -> SortKey {
-        let position = self.positions.get(slot.0 as usize).copied().unwrap_or(u32::MAX);
+    fn live(&mut self, ranking: &Ranking, slot: Slot, id: FlowKey) -> SortKey {
+        let of_node = self.positions.get(usize::from(id.node().0));
+        let position = of_node.and_then(|slots| slots.get(slot.0 as usize)).copied().unwrap_or(u32::MAX);
         match ranking.at(position as usize).filter(|entry| entry.id == id) {
             Some(entry) => entry.key,
             None => self.append(),
@@ -80,7 +86,8 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct Refresh {
     pub(super) basis: Basis,
-    now: Now,
+    /// The moment by the clocks of each node.
+    now: Vec<Now>,
     pub(super) places: Places,
     /// Keys of rows that were on the screen.
     seen: Keys,
@@ -89,14 +96,15 @@ pub(super) struct Refresh {
     pub(super) ranking: Ranking,
     pub(super) totals: Totals,
     pub(super) ghosts: usize,
-    /// When the first of them has been shown for long enough.
-    pub(super) fades: Option<BootMillis>,
-    /// The next slot, and how many ended flows have been asked.
+    /// When the first of them has been shown for long enough, by the clock of its node.
+    pub(super) fades: Vec<(NodeId, BootMillis)>,
+    /// The node that is asked, its next slot, and how many of its ended flows have been asked.
+    node: usize,
     next: (usize, usize),
 }
 
 impl Refresh {
-    pub(super) fn new(basis: Basis, now: Now, places: Places, seen: Keys, room: Ranking) -> Self {
+    pub(super) fn new(basis: Basis, now: Vec<Now>, places: Places, seen: Keys, room: Ranking) -> Self {
         Self {
             basis,
             now,
@@ -106,7 +114,8 @@ impl Refresh {
             ranking: room,
             totals: Totals::default(),
             ghosts: 0,
-            fades: None,
+            fades: Vec::new(),
+            node: 0,
             next: (0, 0),
         }
     }
@@ -117,8 +126,19 @@ impl Refresh {
     }
 
     /// Asks that many flows at most; true when all have been asked.
-    pub(super) fn advance(&mut self, mirror: &Mirror, shown: &Ranking, flows: usize) -> bool {
-        let source = Source { mirror, now: self.now };
+    pub(super) fn advance(&mut self, sources: &[Source<'_>], shown: &Ranking, flows: usize) -> bool {
+        if let (Some(source), Some(now)) = (sources.get(self.node), self.now.get(self.node)) {
+            if !self.node(Source { now: *now, ..*source }, shown, flows) {
+                return false;
+            }
+            self.node += 1;
+            self.next = (0, 0);
+        }
+        self.node >= sources.len()
+    }
+
+    fn node(&mut self, source: Source<'_>, shown: &Ranking, flows: usize) -> bool {
+        let Source { mirror, now, .. } = source;
         let (slot, ended) = self.next;
         let to = slot.saturating_add(flows).min(mirror.slots());
         for (slot, view) in source.live_in(slot..to) {
@@ -130,7 +150,7 @@ impl Refresh {
         }
         let ghost = millis(self.basis.query.ghost);
         for view in source.ended().rev().skip(ended).take(flows) {
-            if self.now.boot.since(view.now.boot) >= ghost {
+            if now.boot.since(view.now.boot) >= ghost {
                 return true;
             }
             self.ended(&view);
@@ -155,7 +175,7 @@ impl Refresh {
         match self.asks(view) {
             Tri::True => {
                 self.totals.add(view);
-                let id = view.flow.id();
+                let id = view.key();
                 let key = match &mut self.places {
                     Places::Kept(kept) => kept.live(shown, slot, id),
                     Places::ByValue => self.basis.query.sort.key(view),
@@ -168,7 +188,7 @@ impl Refresh {
     }
 
     fn ended(&mut self, view: &FlowView<'_>) {
-        let id = view.flow.id();
+        let id = view.key();
         let seen = self.seen.get(&id).copied();
         if self.hides(view) || !(seen.is_some() || self.asks(view) == Tri::True) {
             return;
@@ -187,7 +207,10 @@ impl Refresh {
         self.ranking.push(Placed { key, id, slot: None });
         self.ghosts += 1;
         let fades = BootMillis(view.now.boot.0.saturating_add(millis(self.basis.query.ghost)));
-        self.fades = Some(self.fades.map_or(fades, |first| first.min(fades)));
+        match self.fades.last_mut() {
+            Some((node, first)) if *node == view.node => *first = fades.min(*first),
+            _ => self.fades.push((view.node, fades)),
+        }
     }
 }
 

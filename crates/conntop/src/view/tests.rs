@@ -1,3 +1,4 @@
+mod nodes;
 mod still;
 
 use std::time::Duration;
@@ -8,6 +9,7 @@ use conntop_proto::flow::{FlowId, FlowRow, TrafficRow};
 use super::{Motion, Query, View};
 use crate::filter::Filter;
 use crate::flow::testing::{World, ended, flow, traffic};
+use crate::flow::{FlowKey, NodeId};
 use crate::sort::Sort;
 
 fn query(filter: &str, sort: &str, motion: Motion) -> Query {
@@ -18,6 +20,11 @@ fn query(filter: &str, sort: &str, motion: Motion) -> Query {
         motion,
         ghost: Duration::from_secs(10),
     }
+}
+
+/// A flow of the only node.
+fn key(id: u64) -> FlowKey {
+    FlowKey::new(NodeId(0), FlowId(id))
 }
 
 fn with(mut row: FlowRow, traffic: TrafficRow) -> FlowRow {
@@ -46,7 +53,7 @@ fn world() -> World {
 fn shown(view: &mut View) -> Vec<i64> {
     view.rows(0, 100)
         .iter()
-        .map(|row| i64::try_from(row.id.0).unwrap() * if row.ghost { -1 } else { 1 })
+        .map(|row| i64::try_from(row.id.id().0).unwrap() * if row.ghost { -1 } else { 1 })
         .collect()
 }
 
@@ -55,7 +62,7 @@ fn filter_order_and_totals() {
     let world = world();
     let check = |filter: &str, sort: &str, wanted: &[i64], bytes: u64, unknown: u64| {
         let mut view = View::default();
-        assert!(view.refresh(world.source(), &query(filter, sort, Motion::Live)));
+        assert!(view.refresh(&[world.source()], &query(filter, sort, Motion::Live)));
         assert_eq!(shown(&mut view), wanted, "{filter} {sort}");
         assert_eq!(view.totals().all().bytes, bytes, "{filter} {sort}");
         assert_eq!(view.totals().unknown, unknown, "{filter} {sort}");
@@ -74,40 +81,40 @@ fn filter_order_and_totals() {
 fn nothing_is_recomputed_without_a_change() {
     let mut world = world();
     let (mut view, live) = (View::default(), query("", "bytes", Motion::Live));
-    assert!(view.refresh(world.source(), &live));
-    assert!(!view.refresh(world.source(), &live));
-    assert!(view.refresh(world.source(), &query("", "id", Motion::Live)));
+    assert!(view.refresh(&[world.source()], &live));
+    assert!(!view.refresh(&[world.source()], &live));
+    assert!(view.refresh(&[world.source()], &query("", "id", Motion::Live)));
     world.pass(new(vec![flow(5, "10.0.0.1:1005", "8.8.8.8:443")]));
-    assert!(view.refresh(world.source(), &query("", "id", Motion::Live)));
+    assert!(view.refresh(&[world.source()], &query("", "id", Motion::Live)));
 }
 
 #[test]
 fn ghosts_stay_where_they_were_and_do_not_count() {
     let mut world = world();
     let (mut view, live) = (View::default(), query("", "bytes", Motion::Live));
-    view.refresh(world.source(), &live);
+    view.refresh(&[world.source()], &live);
     assert_eq!(shown(&mut view), [3, 2, 1, 4]);
 
     // Flow 2 ends with more bytes than all others: it stays at its place.
     let end = ended(2, world.now + 1000, traffic(5000, 5000, world.now + 1000));
     world.pass(DeltaRows { ended: vec![end], ..DeltaRows::default() });
-    view.refresh(world.source(), &live);
+    view.refresh(&[world.source()], &live);
     assert_eq!(shown(&mut view), [3, -2, 1, 4]);
     assert_eq!((view.len(), view.ghosts()), (4, 1));
     assert_eq!((view.totals().all().flows, view.totals().all().bytes), (3, 400));
     world.pass(DeltaRows::default());
-    view.refresh(world.source(), &live);
+    view.refresh(&[world.source()], &live);
     assert_eq!(shown(&mut view), [3, -2, 1, 4]);
 
     // Another order has another place for it; the time is over after ten seconds.
-    view.refresh(world.source(), &query("", "bytes:asc", Motion::Live));
+    view.refresh(&[world.source()], &query("", "bytes:asc", Motion::Live));
     assert_eq!(shown(&mut view), [1, 3, -2, 4]);
     for _ in 0..9 {
         world.pass(DeltaRows::default());
     }
-    view.refresh(world.source(), &live);
+    view.refresh(&[world.source()], &live);
     assert_eq!(shown(&mut view), [3, 1, 4]);
-    assert_eq!(view.rank_of(FlowId(2)), None);
+    assert_eq!(view.rank_of(key(2)), None);
 }
 
 #[test]
@@ -120,12 +127,12 @@ fn short_flows_appear_as_ghosts() {
     end.short = Some(Box::new(short));
     world.pass(DeltaRows { ended: vec![end], ..DeltaRows::default() });
     let mut view = View::default();
-    view.refresh(world.source(), &query("", "id", Motion::Live));
+    view.refresh(&[world.source()], &query("", "id", Motion::Live));
     assert_eq!(shown(&mut view), [-9, 4, 3, 2, 1]);
-    view.refresh(world.source(), &query("dport 53", "id", Motion::Live));
+    view.refresh(&[world.source()], &query("dport 53", "id", Motion::Live));
     assert_eq!(shown(&mut view), [-9]);
     assert_eq!(view.totals().all().flows, 0);
-    view.refresh(world.source(), &Query { ghost: Duration::ZERO, ..query("", "id", Motion::Live) });
+    view.refresh(&[world.source()], &Query { ghost: Duration::ZERO, ..query("", "id", Motion::Live) });
     assert_eq!(shown(&mut view), [4, 3, 2, 1]);
 }
 
@@ -133,8 +140,8 @@ fn short_flows_appear_as_ghosts() {
 fn frozen_rows_keep_their_places() {
     let mut world = world();
     let (mut view, frozen) = (View::default(), query("", "bytes", Motion::Frozen));
-    view.refresh(world.source(), &query("", "bytes", Motion::Live));
-    view.refresh(world.source(), &frozen);
+    view.refresh(&[world.source()], &query("", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &frozen);
     assert_eq!(shown(&mut view), [3, 2, 1, 4]);
 
     let now = world.now + 1000;
@@ -148,21 +155,21 @@ fn frozen_rows_keep_their_places() {
         ..DeltaRows::default()
     };
     world.pass(rows);
-    view.refresh(world.source(), &frozen);
+    view.refresh(&[world.source()], &frozen);
     assert_eq!(&shown(&mut view)[..4], [-3, 2, 1, 4]);
     assert_eq!(view.len(), 6);
     let order = shown(&mut view);
     world.pass(DeltaRows::default());
-    view.refresh(world.source(), &frozen);
+    view.refresh(&[world.source()], &frozen);
     assert_eq!(shown(&mut view), order);
 
-    view.refresh(world.source(), &query("", "id:asc", Motion::Frozen));
+    view.refresh(&[world.source()], &query("", "id:asc", Motion::Frozen));
     assert_eq!(shown(&mut view), [1, 2, -3, 4, 7, 8]);
     world.pass(new(vec![flow(0, "10.0.0.1:6", "8.8.8.8:443")]));
-    view.refresh(world.source(), &query("", "id:asc", Motion::Frozen));
+    view.refresh(&[world.source()], &query("", "id:asc", Motion::Frozen));
     assert_eq!(shown(&mut view), [1, 2, -3, 4, 7, 8, 0]);
 
-    view.refresh(world.source(), &query("", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("", "bytes", Motion::Live));
     assert_eq!(&shown(&mut view)[..3], [8, 7, 1]);
 }
 
@@ -170,16 +177,16 @@ fn frozen_rows_keep_their_places() {
 fn held_rows_do_not_even_vanish() {
     let mut world = world();
     let mut view = View::default();
-    view.refresh(world.source(), &query("", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("", "bytes", Motion::Live));
     world.pass(DeltaRows { ended: vec![ended(3, world.now + 1, traffic(1, 1, 1))], ..DeltaRows::default() });
-    assert!(!view.refresh(world.source(), &query("", "bytes", Motion::Held)));
+    assert!(!view.refresh(&[world.source()], &query("", "bytes", Motion::Held)));
     assert_eq!(shown(&mut view), [3, 2, 1, 4]);
-    assert!(view.refresh(world.source(), &query("", "bytes", Motion::Live)));
+    assert!(view.refresh(&[world.source()], &query("", "bytes", Motion::Live)));
 
     // Another question is answered at once.
-    assert!(view.refresh(world.source(), &query("sport 1001", "bytes", Motion::Held)));
+    assert!(view.refresh(&[world.source()], &query("sport 1001", "bytes", Motion::Held)));
     assert_eq!(shown(&mut view), [1]);
-    assert!(view.refresh(world.source(), &query("", "id:asc", Motion::Held)));
+    assert!(view.refresh(&[world.source()], &query("", "id:asc", Motion::Held)));
     assert_eq!(shown(&mut view), [1, 2, -3, 4]);
 }
 
@@ -187,13 +194,13 @@ fn held_rows_do_not_even_vanish() {
 fn ghosts_go_when_another_filter_comes() {
     let mut world = world();
     let mut view = View::default();
-    view.refresh(world.source(), &query("bytes >= 200", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("bytes >= 200", "bytes", Motion::Live));
     assert_eq!(shown(&mut view), [3, 2]);
     let end = ended(3, world.now + 1000, traffic(1, 1, world.now + 1000));
     world.pass(DeltaRows { ended: vec![end], ..DeltaRows::default() });
-    view.refresh(world.source(), &query("bytes >= 200", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("bytes >= 200", "bytes", Motion::Live));
     assert_eq!(shown(&mut view), [-3, 2]);
-    view.refresh(world.source(), &query("sport 1002", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("sport 1002", "bytes", Motion::Live));
     assert_eq!(shown(&mut view), [2]);
 }
 
@@ -201,13 +208,13 @@ fn ghosts_go_when_another_filter_comes() {
 fn ranks_follow_flows() {
     let world = world();
     let mut view = View::default();
-    view.refresh(world.source(), &query("", "bytes", Motion::Live));
+    view.refresh(&[world.source()], &query("", "bytes", Motion::Live));
     for (rank, id) in [3, 2, 1, 4].into_iter().enumerate() {
-        assert_eq!(view.rank_of(FlowId(id)), Some(rank));
-        assert_eq!(view.at(rank), Some(FlowId(id)));
+        assert_eq!(view.rank_of(key(id)), Some(rank));
+        assert_eq!(view.at(rank), Some(key(id)));
     }
     assert_eq!(view.at(4), None);
-    assert_eq!(view.rank_of(FlowId(99)), None);
+    assert_eq!(view.rank_of(key(99)), None);
     assert!(view.rows(4, 10).is_empty());
     assert!(view.rows(usize::MAX, 10).is_empty());
 }
@@ -220,20 +227,20 @@ fn parts_show_what_the_whole_shows_and_nothing_before_they_are_complete() {
         for step in [1, 2, 3, 100] {
             let (mut whole, mut parts) = (View::default(), View::default());
             for view in [&mut whole, &mut parts] {
-                view.refresh(world.source(), &query("", "bytes", motion));
+                view.refresh(&[world.source()], &query("", "bytes", motion));
             }
             let before = shown(&mut parts);
             world.pass(DeltaRows { ended: vec![short.clone()], ..DeltaRows::default() });
             let asked = query("bytes > 1", "bytes", motion);
-            whole.refresh(world.source(), &asked);
-            assert!(parts.begin(world.source(), &asked));
-            while !parts.advance(world.source(), step) {
+            whole.refresh(&[world.source()], &asked);
+            assert!(parts.begin(&[world.source()], &asked));
+            while !parts.advance(&[world.source()], step) {
                 assert_eq!(shown(&mut parts), before, "{motion:?} by {step}");
-                assert!(parts.begin(world.source(), &asked), "it goes on");
+                assert!(parts.begin(&[world.source()], &asked), "it goes on");
             }
             assert_eq!(shown(&mut parts), shown(&mut whole), "{motion:?} by {step}");
             assert_eq!(parts.totals(), whole.totals());
-            assert!(!parts.begin(world.source(), &asked), "nothing is left to do");
+            assert!(!parts.begin(&[world.source()], &asked), "nothing is left to do");
         }
     }
 }
@@ -242,27 +249,27 @@ fn parts_show_what_the_whole_shows_and_nothing_before_they_are_complete() {
 fn a_refresh_begins_again_when_its_ground_moves() {
     let mut world = world();
     let mut view = View::default();
-    view.begin(world.source(), &query("", "bytes", Motion::Live));
-    assert!(!view.advance(world.source(), 3));
+    view.begin(&[world.source()], &query("", "bytes", Motion::Live));
+    assert!(!view.advance(&[world.source()], 3));
     // The flows that were asked already have changed.
     world.pass(DeltaRows { traffic: vec![(FlowId(1), traffic(9000, 0, 9))], ..DeltaRows::default() });
-    while !view.advance(world.source(), 3) {}
+    while !view.advance(&[world.source()], 3) {}
     assert_eq!(shown(&mut view), [1, 3, 2, 4]);
     assert_eq!(view.totals().all().bytes, 9_500);
 
     // Another question takes the place of the one that is being answered.
-    view.begin(world.source(), &query("", "bytes:asc", Motion::Live));
-    assert!(!view.advance(world.source(), 3));
-    view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Live));
-    while !view.advance(world.source(), 3) {}
+    view.begin(&[world.source()], &query("", "bytes:asc", Motion::Live));
+    assert!(!view.advance(&[world.source()], 3));
+    view.begin(&[world.source()], &query("bytes > 250", "bytes:asc", Motion::Live));
+    while !view.advance(&[world.source()], 3) {}
     assert_eq!(shown(&mut view), [3, 1]);
 
     // Whoever moves wants to see what is there.
     world.pass(DeltaRows { traffic: vec![(FlowId(1), traffic(9001, 0, 10))], ..DeltaRows::default() });
-    view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Live));
-    assert!(!view.advance(world.source(), 3));
-    assert!(!view.begin(world.source(), &query("bytes > 250", "bytes:asc", Motion::Held)));
-    assert!(view.advance(world.source(), 1));
+    view.begin(&[world.source()], &query("bytes > 250", "bytes:asc", Motion::Live));
+    assert!(!view.advance(&[world.source()], 3));
+    assert!(!view.begin(&[world.source()], &query("bytes > 250", "bytes:asc", Motion::Held)));
+    assert!(view.advance(&[world.source()], 1));
 }
 
 /// Places of frozen rows are those of the ranking, which scrolling puts in order.
@@ -276,19 +283,19 @@ fn frozen_rows_keep_their_places_while_somebody_scrolls() {
     world.pass(new(rows.collect()));
     let frozen = query("", "bytes", Motion::Frozen);
     let mut view = View::default();
-    view.refresh(world.source(), &frozen);
-    let wanted: Vec<FlowId> = View::rows(&mut view, 0, 5_000).iter().map(|row| row.id).collect();
+    view.refresh(&[world.source()], &frozen);
+    let wanted: Vec<FlowKey> = View::rows(&mut view, 0, 5_000).iter().map(|row| row.id).collect();
     let mut view = View::default();
-    view.refresh(world.source(), &frozen);
+    view.refresh(&[world.source()], &frozen);
     for top in [0, 4_000, 2_000] {
-        let rows = wanted.iter().map(|id| (*id, traffic(6_000 - id.0, top as u64, world.now)));
+        let rows = wanted.iter().map(|id| (id.id(), traffic(6_000 - id.id().0, top as u64, world.now)));
         world.pass(DeltaRows { traffic: rows.collect(), ..DeltaRows::default() });
-        view.begin(world.source(), &frozen);
-        assert!(!view.advance(world.source(), 1_000));
+        view.begin(&[world.source()], &frozen);
+        assert!(!view.advance(&[world.source()], 1_000));
         view.rows(top, 50);
-        view.begin(world.source(), &frozen);
-        while !view.advance(world.source(), 1_000) {}
-        let got: Vec<FlowId> = view.rows(top, 50).iter().map(|row| row.id).collect();
+        view.begin(&[world.source()], &frozen);
+        while !view.advance(&[world.source()], 1_000) {}
+        let got: Vec<FlowKey> = view.rows(top, 50).iter().map(|row| row.id).collect();
         assert_eq!(got, wanted[top..top + 50], "at {top}");
     }
 }

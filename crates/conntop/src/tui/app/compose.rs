@@ -6,8 +6,11 @@ use super::App;
 use super::help;
 use super::layers::{Open, Question};
 use super::listing::{Ask, direction, headings, sortable};
+use super::pace::{self, Pace};
 use crate::columns::Order;
-use crate::engine::Connection;
+use crate::engine::{Connection, Engine};
+use crate::mirror::Rates;
+use crate::nodes::{Health, Node, NodeId};
 use crate::sort::Sort;
 use crate::source::SourceEnd;
 use crate::tui::details::{self, Subject};
@@ -19,6 +22,15 @@ use crate::tui::wrap::wrap;
 
 /// Rounds to the nearest second.
 const HALF: Duration = Duration::from_millis(500);
+
+/// Bytes per second of all flows.
+#[derive(Clone, Copy, Default)]
+struct Total {
+    down: u64,
+    up: u64,
+    internal: u64,
+    transit: u64,
+}
 
 impl App {
     pub(super) fn compose(&mut self, ask: &Ask, now: Instant) -> Screen {
@@ -32,48 +44,96 @@ impl App {
     }
 
     fn header(&self, now: Instant) -> Header {
-        let mirror = self.engine.mirror();
-        let total = mirror.total_rates();
+        let total = self.total();
         let rate = |bytes: u64| format::rate(bytes, self.unit);
-        let heard = self.engine.hello().is_some();
+        let heard = self.nodes.engines().any(|engine| engine.hello().is_some());
         let shown = |bytes: Option<u64>| match bytes {
             Some(bytes) => Some(rate(bytes)),
             None => heard.then(|| format!("{:>width$}", "n/a", width = rate(0).len())),
         };
         let mut others = Vec::new();
         if let Some(total) = &total {
-            for (word, rates) in [("internal", total.internal), ("transit", total.transit)] {
-                let sum = rates.orig.saturating_add(rates.reply);
+            for (word, sum) in [("internal", total.internal), ("transit", total.transit)] {
                 if sum > 0 {
                     others.push((word, rate(sum)));
                 }
             }
         }
-        let kernel_max = self.engine.kernel().and_then(|kernel| kernel.max);
-        let turnover = self.pace.per_second();
+        let max = |engine: &Engine| {
+            let kernel_max = engine.kernel().and_then(|kernel| kernel.max);
+            engine.table().and_then(|table| table.max).or(kernel_max)
+        };
+        let turnover = self.turnover();
+        let (node, source) = self.whose();
         Header {
-            node: self.engine.hello().map_or_else(String::new, |hello| hello.name.clone()),
-            source: self.options.source.clone(),
+            node,
+            source,
             input: shown(total.map(|t| t.down)),
             output: shown(total.map(|t| t.up)),
             words: ("in", "out"),
-            history: self.pace.history(),
+            history: pace::sum(self.live_paces()),
             quiet_outside: total.is_some_and(|t| t.down == 0 && t.up == 0),
             others,
             window: if heard { self.window_word() } else { String::new() },
             clock: self.clock(),
             flows: heard.then(|| self.live()),
-            max: self.engine.table().and_then(|table| table.max).or(kernel_max),
+            max: self.nodes.engines().map(max).sum(),
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
             abnormal: self.abnormal(now),
         }
     }
 
+    /// Name of the machine and where the flows come from; of several nodes how each is.
+    fn whose(&self) -> (String, String) {
+        if !self.nodes.several() {
+            let hello = self.engine().hello();
+            return (hello.map_or_else(String::new, |hello| hello.name.clone()), self.options.source.clone());
+        }
+        let state = |(_, node): (NodeId, &Node)| {
+            let word = match node.health() {
+                Health::Connecting => "connecting",
+                Health::Live => "live",
+                Health::Stale => "stale",
+                Health::Ended => "ended",
+            };
+            format!("{} {word}", node.name())
+        };
+        let states: Vec<String> = self.nodes.iter().map(state).collect();
+        (format!("{} nodes", self.nodes.len()), states.join(", "))
+    }
+
+    /// What nodes carry at the moment, those apart of which nothing is heard while others are.
+    fn total(&self) -> Option<Total> {
+        let counts = |node: &Node| !self.nodes.several() || node.health() == Health::Live;
+        let nodes = self.nodes.iter().map(|(_, node)| node).filter(|node| counts(node));
+        let both = |rates: Rates| rates.orig.saturating_add(rates.reply);
+        nodes.filter_map(|node| node.engine().mirror().total_rates()).fold(None, |sum, ledger| {
+            let Total { down, up, internal, transit } = sum.unwrap_or_default();
+            Some(Total {
+                down: down.saturating_add(ledger.down),
+                up: up.saturating_add(ledger.up),
+                internal: internal.saturating_add(both(ledger.internal)),
+                transit: transit.saturating_add(both(ledger.transit)),
+            })
+        })
+    }
+
+    fn live_paces(&self) -> impl Iterator<Item = &Pace> {
+        let counts = |node: &Node| !self.nodes.several() || node.health() == Health::Live;
+        self.nodes.iter().zip(&self.paces).filter(move |((_, node), _)| counts(node)).map(|(_, pace)| pace)
+    }
+
+    fn turnover(&self) -> Option<(f64, f64)> {
+        let rates = self.live_paces().filter_map(Pace::per_second);
+        rates.reduce(|(begun, ended), more| (begun + more.0, ended + more.1))
+    }
+
     /// The window that rates are of, and what was wished for while not so much has been seen.
     fn window_word(&self) -> String {
         let asked = super::WINDOWS.get(self.window).copied().unwrap_or(2);
-        let Some(window) = self.engine.mirror().window() else { return format!("{asked}s") };
+        let window = self.nodes.engines().find_map(|engine| engine.mirror().window());
+        let Some(window) = window else { return format!("{asked}s") };
         let seconds = window.length().saturating_add(HALF).as_secs();
         if window.falls_short_of(Duration::from_secs(asked)) {
             format!("{seconds}s of {asked}s")
@@ -83,8 +143,11 @@ impl App {
     }
 
     fn clock(&self) -> Option<String> {
-        let at = self.engine.mirror().position().at;
-        let micros = self.engine.wall_micros(at).filter(|_| at.0 > 0)?;
+        let time = |engine: &Engine| {
+            let at = engine.mirror().position().at;
+            engine.wall_micros(at).filter(|_| at.0 > 0)
+        };
+        let micros = self.nodes.engines().filter_map(time).max()?;
         Some(format::clock(self.options.zone.local(micros / 1_000_000)))
     }
 
@@ -139,7 +202,7 @@ impl App {
     }
 
     fn live(&self) -> u64 {
-        u64::try_from(self.engine.mirror().len()).unwrap_or(u64::MAX)
+        u64::try_from(self.nodes.flows()).unwrap_or(u64::MAX)
     }
 
     fn table(&mut self, ask: &Ask, now: Instant) -> Table {
@@ -147,7 +210,7 @@ impl App {
         let mut ids = Vec::with_capacity(height);
         let rows = self
             .listing
-            .rows(&self.engine, ask, self.cursor.top, height)
+            .rows(&self.nodes, ask, self.cursor.top, height)
             .into_iter()
             .map(|(id, mut row)| {
                 ids.push(id);
@@ -177,15 +240,21 @@ impl App {
         if self.paused.is_some() {
             return Span::new("paused", Role::Warning);
         }
-        match self.engine.connection() {
+        if self.nodes.several() {
+            let live = self.nodes.iter().filter(|(_, node)| node.health() == Health::Live).count();
+            if live < self.nodes.len() {
+                return Span::new(format!("{live} of {} live", self.nodes.len()), Role::Error);
+            }
+        }
+        match self.engine().connection() {
             Connection::Connecting => Span::new("connecting", Role::Warning),
-            Connection::Stale { .. } if self.engine.hello().is_none() => {
+            Connection::Stale { .. } if self.engine().hello().is_none() => {
                 Span::new("connecting", Role::Warning)
             }
             Connection::Stale { .. } => Span::new("stale", Role::Error),
             Connection::Ended(SourceEnd::Finished) => Span::new("end of recording", Role::Label),
             Connection::Ended(SourceEnd::Failed(_)) => Span::new("ended", Role::Error),
-            Connection::Live if self.failure.is_some() => Span::new("ended", Role::Error),
+            Connection::Live if self.nodes.first().failure().is_some() => Span::new("ended", Role::Error),
             Connection::Live if self.frozen => Span::new("order frozen", Role::Accent),
             Connection::Live => Span::new("live", Role::Label),
         }
@@ -207,15 +276,18 @@ impl App {
         };
         Some(match self.layers.last()? {
             Open::Details { top, row, end, id } => {
-                let mirror = self.engine.mirror();
+                let node = self.nodes.get(id.node())?;
+                let (engine, id) = (node.engine(), id.id());
+                let mirror = engine.mirror();
                 let rate = |bytes| format::rate(bytes, self.unit).trim_start().to_owned();
-                let rates = mirror.get(*id).and_then(|flow| mirror.own_rates(flow));
+                let rates = mirror.get(id).and_then(|flow| mirror.own_rates(flow));
                 let subject = Subject {
                     row,
-                    now: self.engine.collector_time(now),
-                    boot_wall_ms: self.engine.wall_micros(Default::default()).map(|us| us / 1000),
+                    node: self.nodes.several().then(|| format!("{} ({})", node.name(), node.place())),
+                    now: engine.collector_time(now),
+                    boot_wall_ms: engine.wall_micros(Default::default()).map(|us| us / 1000),
                     rates: rates.map(|r| (rate(r.orig), rate(r.reply))),
-                    direction: Some(direction(&self.engine, row)),
+                    direction: Some(direction(engine, row)),
                     ended: *end,
                     zone: &self.options.zone,
                 };

@@ -5,15 +5,14 @@
 //! they do while a selected flow is among them; further down, it keeps its line of the screen when
 //! the order changes around it.
 
-use conntop_proto::flow::FlowId;
-
+use crate::flow::FlowKey;
 use crate::tui::action::Motion;
 
 /// Selection and scroll position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
     /// Selected flow.
-    pub(crate) selected: Option<FlowId>,
+    pub(crate) selected: Option<FlowKey>,
     /// Its rank when last seen; where the selection goes when the flow has gone.
     rank: usize,
     /// Rank of the first row in view.
@@ -25,9 +24,9 @@ pub(crate) trait Ranks {
     /// How many there are.
     fn count(&self) -> usize;
     /// Rank of a flow, if it is among them.
-    fn rank_of(&self, id: FlowId) -> Option<usize>;
+    fn rank_of(&self, id: FlowKey) -> Option<usize>;
     /// The flow of that rank.
-    fn at(&mut self, rank: usize) -> Option<FlowId>;
+    fn at(&mut self, rank: usize) -> Option<FlowKey>;
 }
 
 impl Cursor {

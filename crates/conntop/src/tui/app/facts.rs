@@ -5,7 +5,8 @@ use std::time::Instant;
 use conntop_proto::message::Coverage;
 
 use super::App;
-use crate::engine::{Connection, Notice, NoticeKind};
+use crate::engine::{Connection, Engine, Notice, NoticeKind};
+use crate::nodes::{Health, Node, NodeId};
 use crate::source::SourceEnd;
 use crate::tui::format::grouped;
 use crate::tui::screen::{Span, Spans};
@@ -18,66 +19,62 @@ impl App {
     /// Abnormal facts, most important first.
     pub(super) fn abnormal(&self, now: Instant) -> Vec<Span> {
         let mut facts: Vec<Span> = Vec::new();
-        if let Some(text) = &self.failure {
-            facts.push(Span::new(text.clone(), Role::Error));
+        for (_, node) in self.nodes.iter() {
+            let mut of_node = self.abnormal_of(node, now);
+            if self.nodes.several() {
+                of_node.iter_mut().for_each(|fact| fact.text = format!("{}: {}", node.name(), fact.text));
+            }
+            facts.append(&mut of_node);
         }
-        if let Connection::Ended(SourceEnd::Failed(error)) = self.engine.connection() {
-            facts.push(Span::new(error.text.clone(), Role::Error));
-        }
-        for notice in self.notices() {
-            facts.extend(self.short(notice.kind, now));
-        }
-        facts.extend(self.pass());
+        // What is wrong stands before what is only odd, whoever's it is.
+        facts.sort_by_key(|fact| fact.role != Role::Error);
         if self.hide_local {
             facts.push(Span::new("local hidden", Role::Accent));
         }
         facts
     }
 
-    /// How old what is shown may be, if that is old: since when everything has been read again. It is
-    /// told as of the latest message, so that it ages without a clock of its own.
-    fn pass(&self) -> Option<Span> {
-        let mirror = self.engine.mirror();
-        let position = mirror.position();
-        let pass = position.pass;
-        // The first pass runs: nothing is older than its beginning.
-        let since = mirror.covered_since().or((pass.number > 0).then_some(pass.started))?;
-        let age = position.at.since(since);
-        let text = match pass.coverage {
-            _ if age <= OLD_PASS_MS => return None,
-            Coverage::Whole | Coverage::Known => format!("pass {}s", age / 1000),
-            Coverage::Assured => {
-                let assured = position.at.since(pass.finished.unwrap_or(pass.started));
-                format!("pass {}s (assured {}s)", age / 1000, assured / 1000)
-            }
-        };
-        Some(Span::new(text, Role::Warning))
+    fn abnormal_of(&self, node: &Node, now: Instant) -> Vec<Span> {
+        let engine = node.engine();
+        let mut facts: Vec<Span> = Vec::new();
+        if let Some(text) = node.failure() {
+            facts.push(Span::new(text.to_owned(), Role::Error));
+        }
+        if let Connection::Ended(SourceEnd::Failed(error)) = engine.connection() {
+            facts.push(Span::new(error.text.clone(), Role::Error));
+        }
+        for notice in self.notices(engine) {
+            facts.extend(self.short(engine, notice.kind, now));
+        }
+        facts.extend(pass(engine));
+        facts
     }
 
     /// What the engine tells, without what has been repaired from here.
-    fn notices(&self) -> Vec<Notice> {
+    fn notices(&self, engine: &Engine) -> Vec<Notice> {
         let repaired = |kind| self.activated && matches!(kind, NoticeKind::TrackingOff | NoticeKind::AcctOff);
-        self.engine.notices().into_iter().filter(|notice| !repaired(notice.kind)).collect()
+        engine.notices().into_iter().filter(|notice| !repaired(notice.kind)).collect()
     }
 
-    fn short(&self, kind: NoticeKind, now: Instant) -> Option<Span> {
+    fn short(&self, engine: &Engine, kind: NoticeKind, now: Instant) -> Option<Span> {
         let text = match kind {
             NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
             NoticeKind::TrackingOff => "tracking inactive".to_owned(),
             NoticeKind::Empty => "table empty".to_owned(),
             NoticeKind::AcctOff => "acct off".to_owned(),
             NoticeKind::NotListening => "no events".to_owned(),
-            NoticeKind::Lost => match self.engine.lost().and_then(|lost| lost.events) {
+            NoticeKind::Lost => match engine.lost().and_then(|lost| lost.events) {
                 Some(events) => format!("lost {}", grouped(events)),
                 None => "events lost".to_owned(),
             },
             NoticeKind::Truncated => "truncated".to_owned(),
             NoticeKind::Stale => {
-                let Connection::Stale { cause, since, .. } = self.engine.connection() else {
+                let Connection::Stale { cause, since, .. } = engine.connection() else {
                     return None;
                 };
                 let age = now.saturating_duration_since(*since).as_secs();
-                match self.engine.hello() {
+                match engine.hello() {
+                    None if self.nodes.several() => cause.clone(),
                     Some(_) => format!("stale {age}s: {cause}"),
                     // The empty table says it already.
                     None => return None,
@@ -94,12 +91,17 @@ impl App {
     /// Why there are no rows, and what to do.
     pub(super) fn emptiness(&self, now: Instant) -> Vec<Spans> {
         let line = |text: String, role| vec![Span::new(text, role)];
-        let source = &self.options.source;
-        let flows = self.engine.mirror().len();
-        match self.engine.connection() {
-            Connection::Connecting => {
-                return vec![line(format!("connecting to {source} …"), Role::Text)];
-            }
+        let flows = self.nodes.flows();
+        let heard = |(_, node): (NodeId, &Node)| node.health() == Health::Live;
+        let unheard = |node: &Node| match node.cause() {
+            Some(cause) => line(cause.to_owned(), Role::Error),
+            None => line(format!("connecting to {} …", node.place()), Role::Text),
+        };
+        let several = self.nodes.several();
+        match self.engine().connection() {
+            _ if several && self.nodes.iter().any(heard) => {}
+            _ if several => return self.nodes.iter().map(|(_, node)| unheard(node)).collect(),
+            Connection::Connecting => return vec![unheard(self.nodes.first())],
             Connection::Stale { cause, retry_at, .. } => {
                 let wait = retry_at.saturating_duration_since(now).as_secs();
                 return vec![
@@ -132,10 +134,10 @@ impl App {
                 vec![Span::new("L", Role::Key), Span::new(" shows them.", Role::Text)],
             ];
         }
-        if !self.engine.mirror().position().synced {
+        if !self.nodes.engines().any(|engine| engine.mirror().position().synced) {
             return vec![line("reading the table …".to_owned(), Role::Text)];
         }
-        let notices = self.notices();
+        let notices: Vec<Notice> = self.nodes.engines().flat_map(|engine| self.notices(engine)).collect();
         let off = |n: &&Notice| {
             matches!(n.kind, NoticeKind::TrackingOff | NoticeKind::Empty) && !n.repair.is_empty()
         };
@@ -156,6 +158,26 @@ impl App {
             line("Flows appear here as soon as there are some.".to_owned(), Role::Dim),
         ]
     }
+}
+
+/// How old what is shown may be, if that is old: since when everything has been read again. It is
+/// told as of the latest message, so that it ages without a clock of its own.
+fn pass(engine: &Engine) -> Option<Span> {
+    let mirror = engine.mirror();
+    let position = mirror.position();
+    let pass = position.pass;
+    // The first pass runs: nothing is older than its beginning.
+    let since = mirror.covered_since().or((pass.number > 0).then_some(pass.started))?;
+    let age = position.at.since(since);
+    let text = match pass.coverage {
+        _ if age <= OLD_PASS_MS => return None,
+        Coverage::Whole | Coverage::Known => format!("pass {}s", age / 1000),
+        Coverage::Assured => {
+            let assured = position.at.since(pass.finished.unwrap_or(pass.started));
+            format!("pass {}s (assured {}s)", age / 1000, assured / 1000)
+        }
+    };
+    Some(Span::new(text, Role::Warning))
 }
 
 fn grouped64(number: usize) -> String {

@@ -1,9 +1,10 @@
 //! What is open on top of the rows, and what keys do there.
 
-use conntop_proto::flow::{BootMillis, EndReason, FlowId, FlowRow};
+use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
 use super::listing::sortable;
+use crate::flow::FlowKey;
 use crate::tui::action::{Edit, Effect, Motion};
 use crate::tui::bindings::Context;
 use crate::tui::prompt::Prompt;
@@ -15,7 +16,7 @@ pub(crate) type End = (BootMillis, EndReason, Option<u64>);
 pub(crate) enum Open {
     /// Everything about one flow, kept while it is open even when the flow is forgotten.
     Details {
-        id: FlowId,
+        id: FlowKey,
         top: usize,
         row: Box<FlowRow>,
         end: Option<End>,
@@ -84,8 +85,9 @@ impl App {
         }
     }
 
-    fn look_up(&self, id: FlowId) -> Option<(FlowRow, Option<End>)> {
-        let mirror = self.engine.mirror();
+    fn look_up(&self, key: FlowKey) -> Option<(FlowRow, Option<End>)> {
+        let mirror = self.nodes.get(key.node())?.engine().mirror();
+        let id = key.id();
         if let Some(flow) = mirror.get(id) {
             return Some((flow.row(), None));
         }
@@ -111,7 +113,7 @@ impl App {
     /// The question about activation, or why it cannot be asked.
     pub(super) fn activation(&self) -> Open {
         let active = self.activated
-            || self.engine.kernel().is_some_and(|k| k.tracking == Some(true) && k.acct == Some(true));
+            || self.engine().kernel().is_some_and(|k| k.tracking == Some(true) && k.acct == Some(true));
         if !self.options.local {
             let text = "Tracking can be activated only on the machine itself: start conntop --activate \
                         there.";

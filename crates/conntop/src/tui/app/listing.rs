@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use conntop_proto::flow::{FlowId, FlowRow};
+use conntop_proto::flow::FlowRow;
 
 use super::cursor::Ranks;
 use crate::columns::{self, COLUMNS, Cell, Column, Layout, Order, Placed, Preset};
 use crate::engine::Engine;
 pub(crate) use crate::filter::Filter;
-use crate::flow::{FlowView, Now, Source};
+use crate::flow::{FlowKey, FlowView, Now, Source};
+use crate::nodes::{Health, Nodes};
 use crate::orient::Dir;
 use crate::sort::Sort;
 use crate::tui::screen::{Align, Caret, Column as Heading, Order as Mark, Row, Span};
@@ -35,21 +36,27 @@ pub(crate) struct Ask {
     pub(crate) width: u16,
     /// How rows move.
     pub(crate) motion: Motion,
-    pub(crate) now: Now,
+    /// The moment by the clocks of each node.
+    pub(crate) now: Vec<Now>,
+    /// Whose flows they are.
+    pub(crate) of: Of,
+}
+
+/// Whether rows have to say whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    One,
+    Several,
 }
 
 impl Ask {
     /// Columns that fit the terminal.
     pub(crate) fn layout(&self) -> Layout {
-        if self.columns.is_empty() {
-            Layout::preset(self.preset, self.width)
-        } else {
-            Layout::of(&self.columns, self.width)
+        match (self.columns.is_empty(), self.of) {
+            (true, Of::One) => Layout::preset(self.preset, self.width),
+            (true, Of::Several) => Layout::of_nodes(self.preset, self.width),
+            (false, _) => Layout::of(&self.columns, self.width),
         }
-    }
-
-    fn source<'a>(&self, engine: &'a Engine) -> Source<'a> {
-        Source { mirror: engine.mirror(), now: self.now }
     }
 }
 
@@ -70,18 +77,18 @@ impl Ranks for Listing {
         self.0.len()
     }
 
-    fn rank_of(&self, id: FlowId) -> Option<usize> {
+    fn rank_of(&self, id: FlowKey) -> Option<usize> {
         self.0.rank_of(id)
     }
 
-    fn at(&mut self, rank: usize) -> Option<FlowId> {
+    fn at(&mut self, rank: usize) -> Option<FlowKey> {
         self.0.at(rank)
     }
 }
 
 impl Listing {
     /// Begins to bring order and totals up to date.
-    pub(crate) fn begin(&mut self, engine: &Engine, ask: &Ask) {
+    pub(crate) fn begin(&mut self, nodes: &Nodes, ask: &Ask) {
         let query = Query {
             filter: ask.filter.clone(),
             hide_internal: ask.hide_local,
@@ -89,12 +96,12 @@ impl Listing {
             motion: ask.motion,
             ghost: GHOST,
         };
-        self.0.begin(ask.source(engine), &query);
+        self.0.begin(&nodes.sources(&ask.now), &query);
     }
 
     /// Goes on with that; true when they are up to date.
-    pub(crate) fn advance(&mut self, engine: &Engine, flows: usize) -> bool {
-        self.0.advance(Source { mirror: engine.mirror(), now: Now::default() }, flows)
+    pub(crate) fn advance(&mut self, sources: &[Source<'_>], flows: usize) -> bool {
+        self.0.advance(sources, flows)
     }
 
     /// Whether the rows are those of this filter, or those of the one before it still.
@@ -109,19 +116,26 @@ impl Listing {
     /// Flows and rows from `top` on.
     pub(crate) fn rows(
         &mut self,
-        engine: &Engine,
+        nodes: &Nodes,
         ask: &Ask,
         top: usize,
         height: usize,
-    ) -> Vec<(FlowId, Row)> {
-        let source = ask.source(engine);
+    ) -> Vec<(FlowKey, Row)> {
+        let sources = nodes.sources(&ask.now);
+        let look_at = |key: FlowKey| sources.get(usize::from(key.node().0))?.look_at(key.id());
+        let old = |key: FlowKey| {
+            nodes.several() && nodes.get(key.node()).is_some_and(|node| node.health() != Health::Live)
+        };
         let layout = ask.layout();
         let rows = self.0.rows(top, height).into_iter();
         rows.map(|place| {
-            let row = match source.look_at(place.id) {
+            let mut row = match look_at(place.id) {
                 Some(view) => row(&view, &layout, ask.unit),
                 None => Row { ghost: true, ..Row::default() },
             };
+            if old(place.id) {
+                outdate(&mut row, &layout);
+            }
             (place.id, row)
         })
         .collect()
@@ -161,6 +175,18 @@ pub(crate) fn direction(engine: &Engine, row: &FlowRow) -> String {
         Dir::Transit => "transit: neither end is local",
     }
     .to_owned()
+}
+
+/// Marks the row of a node of which nothing is heard: what it says is old.
+fn outdate(row: &mut Row, layout: &Layout) {
+    for (cell, placed) in row.cells.iter_mut().zip(&layout.columns) {
+        cell.role = Role::Dim;
+        if placed.column.key == "node" {
+            // Said by a sign, not by dimness alone.
+            cell.text = columns::fit(&format!("!{}", cell.text), placed.width, columns::Cut::End, false);
+            cell.role = Role::Error;
+        }
+    }
 }
 
 fn row(view: &FlowView<'_>, layout: &Layout, unit: RateUnit) -> Row {

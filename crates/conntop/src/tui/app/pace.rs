@@ -65,11 +65,19 @@ impl Pace {
         let rate = |from: u64, to: u64| float(to.saturating_sub(from)) * 1000.0 / float(span);
         Some((rate(first.begun, last.begun), rate(first.ended, last.ended)))
     }
+}
 
-    /// Sums of all rates, oldest first.
-    pub(crate) fn history(&self) -> Vec<f64> {
-        self.rates.iter().copied().collect()
+/// Sums of all rates of several, oldest first; the newest ones stand together.
+pub(crate) fn sum<'a>(paces: impl Iterator<Item = &'a Pace>) -> Vec<f64> {
+    let mut newest_first: Vec<f64> = Vec::new();
+    for pace in paces {
+        newest_first.resize(newest_first.len().max(pace.rates.len()), 0.0);
+        for (sum, rate) in newest_first.iter_mut().zip(pace.rates.iter().rev()) {
+            *sum += rate;
+        }
     }
+    newest_first.reverse();
+    newest_first
 }
 
 /// Exact below 2^53; what is shown has three digits.

@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use crate::mirror::MirrorError;
-use crate::source::{Messages, SourceEvent};
+use crate::source::{Messages, NodeId, SourceEvent};
 use crate::tui::app::App;
 
 /// The rest of an event.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
-    rest: Option<(Messages, usize)>,
+    rest: Option<(NodeId, Messages, usize)>,
 }
 
 impl Inbox {
@@ -22,25 +22,26 @@ impl Inbox {
     /// Begins with an event.
     pub(super) fn begin(
         &mut self,
+        node: NodeId,
         event: SourceEvent,
         app: &mut App,
         now: Instant,
-    ) -> Result<(), MirrorError> {
+    ) -> Result<(), (NodeId, MirrorError)> {
         match event {
-            SourceEvent::Messages(messages) => self.rest = Some((messages, 0)),
-            event => app.apply(event, now)?,
+            SourceEvent::Messages(messages) => self.rest = Some((node, messages, 0)),
+            event => app.apply_of(node, event, now).map_err(|error| (node, error))?,
         }
         Ok(())
     }
 
     /// Takes in the next message. After one that contradicts itself, the rest is not looked at.
-    pub(super) fn step(&mut self, app: &mut App, now: Instant) -> Result<(), MirrorError> {
-        let Some((messages, at)) = self.rest.take() else { return Ok(()) };
+    pub(super) fn step(&mut self, app: &mut App, now: Instant) -> Result<(), (NodeId, MirrorError)> {
+        let Some((node, messages, at)) = self.rest.take() else { return Ok(()) };
         let Some(message) = messages.as_slice().get(at) else { return Ok(()) };
-        app.apply_message(message, now)?;
+        app.apply_message(node, message, now).map_err(|error| (node, error))?;
         let next = at + 1;
         if next < messages.as_slice().len() {
-            self.rest = Some((messages, next));
+            self.rest = Some((node, messages, next));
         }
         Ok(())
     }
@@ -76,7 +77,7 @@ mod tests {
         let check = |messages: Vec<ServerMessage>, wanted: &[usize]| {
             let mut app = App::new(Engine::default(), Options::default(), (80, 24));
             let (mut inbox, now) = (Inbox::default(), Instant::now());
-            inbox.begin(SourceEvent::Messages(Messages::new(messages)), &mut app, now).unwrap();
+            inbox.begin(NodeId(0), SourceEvent::Messages(Messages::new(messages)), &mut app, now).unwrap();
             let mut held = vec![app.engine().mirror().len()];
             while !inbox.is_empty() {
                 let _wrong = inbox.step(&mut app, now);

@@ -12,7 +12,7 @@ use super::{new, query, with, world};
 use crate::columns::{COLUMNS, Column};
 use crate::filter::tells_the_time;
 use crate::flow::testing::{World, ended, flow, traffic};
-use crate::flow::{Now, Source};
+use crate::flow::{FlowKey, Now, Source};
 
 fn moves(id: u64, row: TrafficRow) -> DeltaRows {
     DeltaRows { traffic: vec![(FlowId(id), row)], ..DeltaRows::default() }
@@ -41,14 +41,14 @@ fn still_world() -> World {
 fn check(query: &Query, change: impl Fn(u64) -> DeltaRows, later: &[Option<Coverage>], wanted: &[u8]) {
     let mut world = still_world();
     let mut view = View::default();
-    view.refresh(world.source(), query);
+    view.refresh(&[world.source()], query);
     let rows = change(world.now + 1000);
     let first = std::iter::once((rows, Some(Whole)));
     let made: Vec<u8> = first
         .chain(later.iter().map(|pass| (DeltaRows::default(), *pass)))
         .map(|(rows, pass)| {
             world.tell(rows, pass);
-            u8::from(view.refresh(world.source(), query))
+            u8::from(view.refresh(&[world.source()], query))
         })
         .collect();
     assert_eq!(made, wanted, "{query:?}");
@@ -96,7 +96,7 @@ fn being_read_again_unchanged_is_no_change() {
 fn another_window_or_rule_is_a_change() {
     let mut world = still_world();
     let (mut view, live) = (View::default(), query("", "rate", Motion::Live));
-    let mut made = |world: &World| view.refresh(world.source(), &live);
+    let mut made = |world: &World| view.refresh(&[world.source()], &live);
     assert!(made(&world) && !made(&world));
     world.mirror.set_window(Duration::from_secs(10));
     assert!(made(&world) && !made(&world));
@@ -188,9 +188,9 @@ proptest! {
         let mut kept = View::default();
         for (rows, pass) in messages {
             tell(&mut world, rows, pass);
-            kept.refresh(world.source(), &query);
+            kept.refresh(&[world.source()], &query);
             let mut made = View::default();
-            made.refresh(world.source(), &query);
+            made.refresh(&[world.source()], &query);
             prop_assert_eq!(kept.totals(), made.totals(), "at {}", world.now);
             prop_assert_eq!(shown(&mut kept), shown(&mut made), "at {}", world.now);
         }
@@ -198,7 +198,7 @@ proptest! {
 }
 
 /// Live rows in order; ghosts stay where somebody saw them.
-fn shown(view: &mut View) -> (Vec<FlowId>, Vec<FlowId>) {
+fn shown(view: &mut View) -> (Vec<FlowKey>, Vec<FlowKey>) {
     let rows = (0..view.len()).filter_map(|rank| view.window(rank, 1).first().copied());
     let (live, ghosts): (Vec<_>, Vec<_>) = rows.partition(|row| row.slot.is_some());
     let ids = |rows: Vec<Placed>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();

@@ -43,7 +43,7 @@ fn look(engine: &Engine, now: Instant) {
     assert!(mirror.ended().count() <= ENDED, "{} ended flows", mirror.ended().count());
     assert_eq!(mirror.flows().count(), mirror.len());
     let boot = engine.collector_time(now);
-    let source = Source { mirror, now: Now { boot, wall: engine.wall_micros(boot) } };
+    let source = Source::only(mirror, Now { boot, wall: engine.wall_micros(boot) });
     for view in source.live().chain(source.ended()) {
         let _ = (view.age(), view.idle(), view.timeout(), view.down_up(), view.bytes_down_up());
         let _ = (view.local(), view.remote(), view.translated_source(), view.translated_destination());

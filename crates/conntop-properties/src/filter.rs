@@ -43,7 +43,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let negated = Filter::from(filter.expr().clone().negated());
     FLOWS.with(|mirror| {
         let now = Now { boot: BootMillis(support::AT.0 + 1), wall: Some(u64::MAX / 3) };
-        let source = Source { mirror, now };
+        let source = Source::only(mirror, now);
         for view in source.live().chain(source.ended()) {
             let both = (filter.matches(&view), negated.matches(&view));
             let contrary = matches!(

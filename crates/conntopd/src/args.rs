@@ -542,8 +542,8 @@ pub fn help(program: &str) -> String {
         "\nWithout options it listens on 127.0.0.1:55555 and [::1]:55555 and needs CAP_NET_ADMIN.\n\
          Root, its own user and members of group conntop may connect there. From elsewhere:\n\
          conntop ssh://USER@THIS-MACHINE, or TLS: conntopd --init-tls, then --listen-any.\n\n\
-         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP is ignored, but ends\n\
-         --stdio as the end of stdin does.\n\
+         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP reads configuration, key\n\
+         and token again, but ends --stdio as the end of stdin does.\n\
          Environment: CONNTOP_LOG = error, warn, info (default), debug or trace.\n\
          Exit codes: 0 ended by a signal or by the client of --stdio, 1 failure, 2 usage, 77 no permission,\n\
          78 refused configuration.\n",

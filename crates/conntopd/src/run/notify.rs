@@ -82,3 +82,43 @@ impl Notify {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conntop_proto::message::Host;
+    use tokio::net::UnixDatagram;
+    use tokio::time::{sleep, timeout};
+
+    use super::{CollectorHandle, Duration, Notify};
+
+    /// While the table's thread is stuck the service manager hears nothing, afterwards it does.
+    #[tokio::test]
+    async fn the_watchdog_hears_of_progress_only() -> Result<(), Box<dyn std::error::Error>> {
+        let (told, socket) = std::os::unix::net::UnixDatagram::pair()?;
+        told.set_nonblocking(true)?;
+        let told = UnixDatagram::from_std(told)?;
+        let period = Duration::from_millis(20);
+        let notify = Notify { socket: Some(socket), watchdog: Some(period) };
+        let (handle, feeder) = CollectorHandle::by_hand(Host::default())?;
+        let (release, stuck) = std::sync::mpsc::channel::<()>();
+        feeder.edit(move |_| {
+            let _ = stuck.recv();
+        });
+        let mut buffer = [0; 64];
+        tokio::select! {
+            () = notify.watch(&handle) => {}
+            said = told.recv(&mut buffer) => return Err(format!("{said:?} while it is stuck").into()),
+            () = sleep(period * 10) => {}
+        }
+        drop(release);
+        let alive = async {
+            tokio::select! {
+                () = notify.watch(&handle) => Ok(0),
+                said = told.recv(&mut buffer) => said,
+            }
+        };
+        let length = timeout(Duration::from_secs(30), alive).await??;
+        assert_eq!(buffer.get(..length), Some(&b"WATCHDOG=1"[..]));
+        Ok(())
+    }
+}

@@ -15,12 +15,12 @@
 //! In the client's local mode only the collector's threads are confined, and the process keeps its
 //! memory readable for its user.
 
-#[cfg(feature = "sandbox")]
+#[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod acts;
 mod caps;
 #[cfg(feature = "sandbox")]
 mod landlock;
-#[cfg(feature = "sandbox")]
+#[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod seccomp;
 mod user;
 
@@ -264,22 +264,24 @@ impl Plan {
 }
 
 #[cfg(feature = "sandbox")]
-use self::{acts::attempt_all, landlock::restrict, seccomp::filter};
-
-#[cfg(not(feature = "sandbox"))]
-const NOT_BUILT: &str = "not built in";
+use self::landlock::restrict;
+#[cfg(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use self::{acts::attempt_all, seccomp::filter};
 
 #[cfg(not(feature = "sandbox"))]
 fn restrict(_: Role, _: &Files) -> Result<String, String> {
     Err(NOT_BUILT.into())
 }
 
-#[cfg(not(feature = "sandbox"))]
+#[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+const NOT_BUILT: &str = "not built in";
+
+#[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn filter(_: Role) -> Result<String, String> {
     Err(NOT_BUILT.into())
 }
 
-#[cfg(not(feature = "sandbox"))]
+#[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 fn attempt_all() -> Result<usize, PrivilegeError> {
     Err(PrivilegeError::SelfTest(NOT_BUILT.into()))
 }

@@ -1,5 +1,6 @@
 //! System calls that no program of ours makes, to try whether a sandbox refuses them. This is here
-//! because `rustix` has no safe form of most, and all unsafe code is in this crate.
+//! because `rustix` has no safe form of most, and all unsafe code is in this crate. Numbers are those of
+//! x86_64 and aarch64.
 //!
 //! The arguments are such that a call does no harm where it is permitted: most pointers are null,
 //! processes do not exist, or it only asks.

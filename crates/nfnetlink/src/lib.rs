@@ -42,6 +42,7 @@ pub mod diag;
 mod error;
 mod event;
 pub mod facts;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod forbidden;
 mod message;
 pub mod netns;

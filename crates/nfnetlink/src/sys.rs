@@ -122,6 +122,7 @@ pub(crate) fn enable_netlink_option(fd: BorrowedFd<'_>, option: libc::c_int) -> 
 
 /// Any system call, for [`crate::forbidden`] and its constants only: null pointers and numbers, with
 /// which the kernel has nothing of ours to write to.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) fn call(number: libc::c_long, arguments: [usize; 6]) -> Result<(), Errno> {
     let [a, b, c, d, e, f] = arguments;
     // SAFETY: no argument points into memory of this process, none of the calls ends it, makes

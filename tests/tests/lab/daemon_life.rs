@@ -128,7 +128,7 @@ fn tcp_on_loopback_works() {
     let lab = lab_or_skip!();
     let stage = Stage::set(lab, &["--listen", "127.0.0.1:0"]).unwrap();
     let line = stage.daemon.wait_for_line("listening on 127.0.0.1:", PATIENCE).unwrap();
-    let address = line.rsplit(' ').next().unwrap();
+    let address = line.split("listening on ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
     let address: SocketAddr = address.parse().unwrap_or_else(|error| panic!("{line:?}: {error}"));
     let mut conntop = Command::new(program("conntop").unwrap());
     conntop.args(["--connect", &address.to_string(), "list", "--format", "json"]);

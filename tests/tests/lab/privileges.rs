@@ -132,7 +132,7 @@ fn forbidden_acts_are_refused_while_it_serves() {
 fn local_mode_confines_the_collector_only() {
     let lab = lab_or_skip!();
     let mut command = Command::new(program("conntop").unwrap());
-    command.args(["watch", "--format", "json", "--netns", lab.router.name()]);
+    command.args(["watch", "--initial", "--netns", lab.router.name()]);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     // A line of output means that everything runs.
     let mut flows = Injector::new(&lab.router).unwrap();

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use libc::{
-    AF_NETLINK, FIONBIO, O_ACCMODE, O_APPEND, O_CREAT, O_RDONLY, O_TMPFILE, O_TRUNC, PROT_EXEC, c_long,
-};
+use libc::{AF_NETLINK, O_ACCMODE, O_APPEND, O_CREAT, O_RDONLY, O_TMPFILE, O_TRUNC, PROT_EXEC, c_long};
 use rustix::io::Errno;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -139,6 +137,9 @@ const READ_ONLY: &[Guarded] = &[
 
 const NETLINK: &[Guarded] = &[only(libc::SYS_socket, 0, unsigned(AF_NETLINK))];
 
+/// `libc` gives it another type for each C library.
+const FIONBIO: u64 = 0x5421;
+
 /// `set_nonblocking` of the standard library.
 const NONBLOCKING: &[Guarded] = &[only(libc::SYS_ioctl, 1, FIONBIO)];
 
@@ -166,8 +167,8 @@ fn compile(role: Role) -> Result<BpfProgram, BackendError> {
     for Guarded { call, argument, compare, value } in
         guarded.iter().copied().chain([NO_CODE, &[only(libc::SYS_tgkill, 0, own)]]).flatten()
     {
-        let length = if *call == libc::SYS_ioctl { SeccompCmpArgLen::Qword } else { SeccompCmpArgLen::Dword };
-        let condition = SeccompCondition::new(*argument, length, compare.clone(), *value)?;
+        // Each of these arguments is an int; the kernel does not look at the upper half.
+        let condition = SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, compare.clone(), *value)?;
         rules.entry(*call).or_default().push(SeccompRule::new(vec![condition])?);
     }
     let refuse = SeccompAction::Errno(Errno::PERM.raw_os_error().cast_unsigned());

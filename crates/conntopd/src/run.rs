@@ -300,23 +300,25 @@ fn raise_descriptor_limit(clients: usize) {
 
 fn plan(settings: &Settings) -> Result<Plan, UserError> {
     let user = settings.user.as_deref().map(User::find).transpose()?;
-    let socket = settings.unix.as_deref().map(|path| match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory.to_owned(),
-        _ => ".".into(),
-    });
+    let directory = settings.unix.as_deref().and_then(Path::parent);
+    let remove = directory.filter(|directory| is_of_its_own(directory)).map(Path::to_owned);
     let mut read = vec![settings.tls_dir.clone(), "/etc/group".into(), "/etc/passwd".into()];
     read.extend(settings.config.as_deref().map(beside));
-    let files = Files { read, remove: socket.into_iter().collect() };
+    let files = Files { read, remove: remove.into_iter().collect() };
     Ok(Plan { sandbox: settings.sandbox, user, files, test: settings.self_test })
 }
 
-/// The directory of a file that may be replaced by renaming; only the file itself where the directory
-/// is one that everything is in, such as /etc with its shadow.
+/// The directory of a file that may be replaced by renaming, or the file itself.
 fn beside(file: &Path) -> PathBuf {
     match file.parent() {
-        Some(directory) if directory.components().count() > 2 => directory.to_owned(),
+        Some(directory) if is_of_its_own(directory) => directory.to_owned(),
         _ => file.to_owned(),
     }
+}
+
+/// Not one that everything is in, such as /etc with its shadow, or /run.
+fn is_of_its_own(directory: &Path) -> bool {
+    directory.canonicalize().is_ok_and(|directory| directory.components().count() > 2)
 }
 
 /// Confines this thread, the last one; what it serves then tells how.

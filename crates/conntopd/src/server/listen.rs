@@ -194,8 +194,15 @@ impl Drop for UnixSocket {
     fn drop(&mut self) {
         let same =
             std::fs::symlink_metadata(&self.path).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.file);
-        if same && let Err(error) = std::fs::remove_file(&self.path) {
-            tracing::warn!("cannot remove {}: {error}", self.path.display());
+        if !same {
+            return;
+        }
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                tracing::info!("{} stays until the next start: {error}", self.path.display());
+            }
+            Err(error) => tracing::warn!("cannot remove {}: {error}", self.path.display()),
+            Ok(()) => {}
         }
     }
 }

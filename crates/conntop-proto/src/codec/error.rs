@@ -76,6 +76,12 @@ pub enum FrameError {
         /// Bytes.
         limit: usize,
     },
+    /// Decompressing it piece by piece would take too much memory.
+    #[error("zstd frame with a window of {size} bytes, at most 131072 are allowed")]
+    Window {
+        /// Bytes.
+        size: u64,
+    },
     /// zstd refuses it.
     #[error("zstd: {0}")]
     Zstd(String),

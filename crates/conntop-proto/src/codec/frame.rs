@@ -182,7 +182,23 @@ fn content_size(frame: &[u8]) -> Result<usize, FrameError> {
     let bomb = FrameError::Bomb { size, limit: MAX_FRAME_OUTPUT };
     let bytes = usize::try_from(size).ok().filter(|&s| s <= MAX_FRAME_OUTPUT).ok_or(bomb)?;
     match find_frame_compressed_size(frame) {
-        Ok(len) if len == frame.len() => Ok(bytes),
-        _ => Err(FrameError::Framing),
+        Ok(len) if len == frame.len() => {}
+        _ => return Err(FrameError::Framing),
     }
+    match window(frame).ok_or(FrameError::Framing)?.unwrap_or(size) {
+        window if window > 1 << ZSTD_WINDOW_LOG => Err(FrameError::Window { size: window }),
+        _ => Ok(bytes),
+    }
+}
+
+/// The window that a frame names (RFC 8878, 3.1.1.1), so that nobody who decompresses piece by piece is
+/// asked for more memory than the protocol says; `Some(None)` where it is the content's size.
+fn window(frame: &[u8]) -> Option<Option<u64>> {
+    const SINGLE_SEGMENT: u8 = 1 << 5;
+    let [_, _, _, _, descriptor, window, ..] = frame else { return None };
+    if descriptor & SINGLE_SEGMENT != 0 {
+        return Some(None);
+    }
+    let base = 1_u64 << (10 + (window >> 3));
+    Some(Some(base + base / 8 * u64::from(window & 7)))
 }

@@ -6,7 +6,8 @@
 mod proof;
 mod sanitize;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, TrafficChanges};
 use crate::flow::BootMillis;
@@ -394,6 +395,8 @@ pub struct Pass {
 #[serde(deny_unknown_fields)]
 pub struct PassAgo {
     /// Number of the latest pass, from 1.
+    #[serde(deserialize_with = "from_one")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub number: u64,
     /// Which flows it reads; left out when it is the whole table.
     #[serde(default, rename = "of", skip_serializing_if = "Coverage::is_whole")]
@@ -410,6 +413,14 @@ pub struct PassAgo {
     /// Whether it may have missed changes (events lost meanwhile); left out when false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dirty: bool,
+}
+
+/// A delta without a pass leaves it out: one of number 0 would be encoded as none.
+fn from_one<'de, D: Deserializer<'de>>(number: D) -> Result<u64, D::Error> {
+    match u64::deserialize(number)? {
+        0 => Err(D::Error::custom("pass 0, passes are counted from 1")),
+        number => Ok(number),
+    }
 }
 
 impl PassAgo {

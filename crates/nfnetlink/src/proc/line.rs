@@ -227,8 +227,9 @@ impl Words<'_> {
     /// With less than 16 bytes left of the chunk.
     #[cold]
     fn last_v4(&mut self) -> Option<Ipv4Addr> {
-        let length = self.rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))?;
-        let address = std::str::from_utf8(self.rest.get(..length)?).ok()?.parse().ok()?;
+        let mut text = [0; 16];
+        text.get_mut(..self.rest.len())?.copy_from_slice(self.rest);
+        let (length, address) = dotted(u128::from_le_bytes(text))?;
         self.advance(length);
         Some(address)
     }

@@ -89,6 +89,9 @@ pub struct Position {
 /// million flows gets an address.
 const CLASSIFIED_AT_ONCE: usize = 200_000;
 
+/// Flows beyond those that have come for which a promise of more is believed, sixteen times over.
+const BELIEVED: usize = 4_096;
+
 /// Decides how a flow counts in the header, by its two tuples.
 pub type Classify = Box<dyn Fn(&Tuple, &Tuple) -> Class + Send>;
 
@@ -112,6 +115,8 @@ pub struct Mirror {
     /// Slots below this count as `classify` says.
     classified: usize,
     truncated: bool,
+    /// Flows that the collector says it has, as far as they will be held.
+    promised: usize,
     /// No counter has moved after this.
     moved: BootMillis,
     generation: u64,
@@ -144,6 +149,7 @@ impl Mirror {
             orphans: Orphans::default(),
             classified: 0,
             truncated: false,
+            promised: 0,
             moved: BootMillis(0),
             generation: 0,
             revision: 0,
@@ -317,10 +323,17 @@ impl Mirror {
         self.truncated
     }
 
-    /// The collector's table has so many flows: room is made for them at once, as far as they will be
-    /// held, rather than again and again.
+    /// The collector's table has so many flows: room is made for them early, as far as they will be
+    /// held, rather than again and again; but not on one word of a stranger, only for several times of
+    /// what has come.
     pub fn expect(&mut self, flows: u64) {
-        self.flows.expect(usize::try_from(flows).unwrap_or(usize::MAX).min(self.limits.flows));
+        self.promised = usize::try_from(flows).unwrap_or(usize::MAX).min(self.limits.flows);
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        let believed = self.flows.len().saturating_add(BELIEVED).saturating_mul(16);
+        self.flows.expect(self.promised.min(believed));
     }
 
     /// From now on takes no more flows than these.

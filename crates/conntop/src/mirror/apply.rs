@@ -50,6 +50,7 @@ impl Mirror {
         if !(rows.ended.is_empty() && rows.new.is_empty() && rows.state.is_empty() && rows.meta.is_empty()) {
             self.touch();
         }
+        self.make_room();
         for row in rows.ended {
             self.end(row);
         }

@@ -4,6 +4,7 @@
 
 pub mod backoff;
 mod local;
+mod order;
 mod progress;
 pub mod record;
 mod remote;

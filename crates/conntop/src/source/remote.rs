@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::backoff::Backoff;
+use super::order::{BATCH, Order, OrderError, weigh};
 use super::progress::Progress;
 use super::ssh::{Questions, SshError, SshStream, dial};
 use super::target::{Target, Wire};
@@ -34,6 +35,8 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 const BYE_TIME: Duration = Duration::from_millis(200);
 /// Bytes of one read.
 const READ: usize = 64 * 1024;
+/// Bytes of answers that are written together.
+const ANSWERS: usize = 4 * 1024;
 /// What is kept of the first line to name the version of a server that cannot be understood.
 const FIRST_LINE: usize = 4096;
 
@@ -103,6 +106,8 @@ enum Over {
     Dead(String),
     #[error("{target} breaks the protocol: {source}")]
     Decode { target: String, source: DecodeError },
+    #[error("{target} breaks the protocol: {source}")]
+    Order { target: String, source: OrderError },
     #[error("{0} does not begin with a hello: no conntopd listens there")]
     NoHello(String),
     #[error("{target} speaks protocol {theirs}, this conntop {PROTOCOL_VERSION}: upgrade {side}")]
@@ -139,7 +144,10 @@ impl Over {
 
     /// Whether what was got so far is still to be trusted.
     fn keeps_progress(&self) -> bool {
-        !matches!(self, Self::Decode { .. } | Self::Bye { reason: ByeReason::Protocol, .. })
+        !matches!(
+            self,
+            Self::Decode { .. } | Self::Order { .. } | Self::Bye { reason: ByeReason::Protocol, .. }
+        )
     }
 }
 
@@ -220,6 +228,7 @@ impl Remote {
         let hello = timeout_at(deadline, hello).await.map_err(no_answer)??;
         let focus = hello.features.iter().any(|feature| feature == "focus");
         let codec = if hello.codecs.contains(&self.config.codec) { self.config.codec } else { Codec::None };
+        let resume = self.progress.resume();
         let mut out = Vec::new();
         self.encode(
             &ClientMessage::Hello(Box::new(ClientHello {
@@ -227,7 +236,7 @@ impl Remote {
                 client: concat!("conntop ", env!("CARGO_PKG_VERSION")).to_owned(),
                 name: self.config.name.clone(),
                 codec,
-                resume: self.progress.resume(),
+                resume,
                 subscribe: self.subscribe.clone(),
             })),
             &mut out,
@@ -242,8 +251,9 @@ impl Remote {
             self.encode(&ClientMessage::Focus(Focus { id }), &mut out)?;
         }
         self.write(&mut *io, &out).await?;
+        let mut order = Order::new(&hello, resume);
         self.emit(SourceEvent::Connected(hello)).await?;
-        self.stream(&mut *io, &mut stream, focus).await
+        self.stream(&mut *io, &mut stream, &mut order, focus).await
     }
 
     async fn connect(&mut self) -> Result<(Box<dyn Io>, Option<Secured>), Over> {
@@ -317,8 +327,11 @@ impl Remote {
         &mut self,
         io: &mut dyn Io,
         stream: &mut ServerStream,
+        order: &mut Order,
         focus: bool,
     ) -> Result<std::convert::Infallible, Over> {
+        // What came together with the hello.
+        self.messages(io, stream, order).await?;
         let mut buffer = vec![0; READ];
         let mut heard = Instant::now();
         loop {
@@ -345,35 +358,65 @@ impl Remote {
                     }
                     heard = Instant::now();
                     stream.push(buffer.get(..n).unwrap_or_default());
-                    self.messages(io, stream).await?;
+                    self.messages(io, stream, order).await?;
                 }
             }
         }
     }
 
-    /// Hands on what has been read and answers what is for us.
-    async fn messages(&mut self, io: &mut dyn Io, stream: &mut ServerStream) -> Result<(), Over> {
-        let mut batch = Vec::new();
+    /// Hands on what has been read and answers what is for us, in batches of bounded size: what was read
+    /// may have been compressed by a thousand.
+    async fn messages(
+        &mut self,
+        io: &mut dyn Io,
+        stream: &mut ServerStream,
+        order: &mut Order,
+    ) -> Result<(), Over> {
+        let (mut batch, mut weight) = (Vec::new(), 0);
         let mut answers = Vec::new();
-        let mut end = None;
+        let mut end = Ok(());
         while let Some(message) = stream.next() {
-            match message {
-                Ok(ServerMessage::Ping(ping)) => self.encode(&ClientMessage::Pong(ping), &mut answers)?,
-                Ok(ServerMessage::Pong(_)) => {}
-                Ok(ServerMessage::Bye(Bye { reason, text })) => {
-                    end = Some(Over::Bye { target: self.target(), reason, text });
-                    break;
-                }
-                Ok(message) => batch.push(message),
+            let target = || self.target();
+            let message = match message {
+                Ok(message) => message,
                 Err(source) => {
-                    end = Some(Over::Decode { target: self.target(), source });
+                    end = Err(Over::Decode { target: target(), source });
                     break;
                 }
+            };
+            if let Err(source) = order.check(&message) {
+                end = Err(Over::Order { target: target(), source });
+                break;
+            }
+            match message {
+                ServerMessage::Ping(ping) => self.encode(&ClientMessage::Pong(ping), &mut answers)?,
+                ServerMessage::Pong(_) => {}
+                ServerMessage::Bye(Bye { reason, text }) => {
+                    end = Err(Over::Bye { target: target(), reason, text });
+                    break;
+                }
+                message => {
+                    weight += weigh(&message);
+                    batch.push(message);
+                }
+            }
+            if answers.len() >= ANSWERS {
+                self.write(io, &answers).await?;
+                answers.clear();
+            }
+            if weight >= BATCH {
+                self.deliver(std::mem::take(&mut batch)).await?;
+                weight = 0;
             }
         }
         if !answers.is_empty() {
             self.write(io, &answers).await?;
         }
+        self.deliver(batch).await?;
+        end
+    }
+
+    async fn deliver(&mut self, batch: Vec<ServerMessage>) -> Result<(), Over> {
         if !batch.is_empty() {
             for message in &batch {
                 self.progress.note(message);
@@ -381,7 +424,7 @@ impl Remote {
             self.emit(SourceEvent::Messages(Messages::new(batch))).await?;
             self.delivering.get_or_insert_with(Instant::now);
         }
-        end.map_or(Ok(()), Err)
+        Ok(())
     }
 
     async fn read<'b>(&self, io: &mut dyn Io, buffer: &'b mut [u8]) -> Result<&'b [u8], Over> {

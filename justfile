@@ -19,6 +19,10 @@ test-full:
 check:
     .ci/run format clippy doc
 
+# The fuzzer on one property; needs nightly and cargo-fuzz. docs/fuzzing.md lists the properties
+fuzz target="decoder" seconds="600":
+    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}} -max_len=8192
+
 # Licences, bans and sources of all dependencies
 deny:
     .ci/run deny

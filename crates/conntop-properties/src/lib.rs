@@ -15,6 +15,7 @@
     reason = "a property fails by panicking"
 )]
 
+mod auth;
 mod client;
 mod codec;
 mod decoder;
@@ -46,6 +47,7 @@ pub struct Target {
 
 /// All properties.
 pub const TARGETS: &[Target] = &[
+    Target { name: "auth", check: auth::check },
     Target { name: "client", check: client::check },
     Target { name: "codec", check: codec::check },
     Target { name: "decoder", check: decoder::check },

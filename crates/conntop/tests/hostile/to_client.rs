@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
 use conntop::mirror::Limits;
-use conntop::source::{RemoteConfig, Source, SourceEnd, SourceEvent, Target, remote};
+use conntop::source::{RemoteConfig, Security, Source, SourceEnd, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
 use tokio::io::AsyncWriteExt as _;
@@ -30,6 +30,7 @@ fn connect(path: &Path, codec: Codec) -> Source {
         subscribe: Subscribe::default(),
         codec,
         validate: Validate::Control,
+        security: Security::default(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -85,7 +85,7 @@ fn newest(directory: &Path) -> Result<SystemTime> {
 pub struct Daemon {
     child: Child,
     lines: Mutex<Log>,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 #[derive(Debug)]
@@ -101,6 +101,30 @@ impl Daemon {
     /// When it does not start; the error has what it said.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("conntop-lab-").tempdir().context("a directory")?;
+        Self::start_at(namespace, arguments, Arc::new(directory))
+    }
+
+    /// Kills it in the middle of whatever it does, and starts another one on the same socket.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub fn replace(&mut self, namespace: &Namespace, arguments: &[&str]) -> Result<()> {
+        self.kill()?;
+        *self = Self::start_at(namespace, arguments, Arc::clone(&self.directory))?;
+        Ok(())
+    }
+
+    /// Kills it in the middle of whatever it does.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("killing conntopd")?;
+        self.child.wait().context("waiting for conntopd")?;
+        Ok(())
+    }
+
+    fn start_at(namespace: &Namespace, arguments: &[&str], directory: Arc<TempDir>) -> Result<Self> {
         let mut command = Command::new(program("conntopd")?);
         command.arg("--unix").arg(directory.path().join("socket")).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

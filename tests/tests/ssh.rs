@@ -230,4 +230,34 @@ fn the_screen() {
         std::thread::yield_now();
     }
     nothing_is_left(&lab.router, &sshd);
+
+    // Killed, it cannot end its ssh; the end of the pipes does.
+    let mut command = Command::new(program("conntop").unwrap());
+    command.arg(TARGET).env("PATH", sshd.path());
+    let mut terminal = Terminal::start(&lab.router, &mut command).unwrap();
+    terminal.wait("the table", PATIENCE, live).unwrap();
+    drop(terminal);
+    nothing_is_left(&lab.router, &sshd);
+}
+
+/// A router that cannot be logged in to is shown as such beside one that can.
+#[test]
+fn one_of_two() {
+    let lab = ssh_lab_or_skip!();
+    let sshd = Sshd::start(&lab.router, &SshdOptions::default()).unwrap();
+    let (code, out, err) =
+        conntop(&lab, &sshd, &["list", "-o", "ndjson", TARGET, "ssh://nobody-here@127.0.0.1"]);
+    assert_eq!(code, Some(77), "{err}");
+    assert!(!out.is_empty() && err.contains("ssh://nobody-here@127.0.0.1 is left out: "), "{err}");
+    let mut command = Command::new("setsid");
+    command.arg(program("conntop").unwrap()).args([TARGET, "ssh://127.0.0.1:1"]);
+    let mut terminal = Terminal::start(&lab.router, command.env("PATH", sshd.path())).unwrap();
+    let shown =
+        |screen: &str| screen.contains("ssh://127.0.0.1:1: not reachable") && screen.contains("1 of 2 live");
+    terminal.wait("both", PATIENCE, shown).unwrap();
+    terminal.keys(b"q").unwrap();
+    while terminal.is_alive().unwrap() {
+        std::thread::yield_now();
+    }
+    nothing_is_left(&lab.router, &sshd);
 }

@@ -65,13 +65,11 @@ pub(crate) async fn settle(
             return Ok(failure);
         }
         let Some((node, event)) = session.peek(Some(now + LOOK)).await? else { continue };
-        let over = match &event {
-            SourceEvent::Stale { cause, .. } => Some(Failure::new(LOST, cause.clone())),
-            SourceEvent::Ended(end) => Some(Failure::from(end.clone())),
-            _ => None,
-        };
-        let over = over.or(session.apply(node, event).err());
-        let Some(over) = over else { continue };
+        if matches!(progress.get(usize::from(node.0)), Some(Progress::Done)) && over(&event).is_some() {
+            // What is complete is printed, whatever comes after.
+            continue;
+        }
+        let Some(over) = over(&event).or(session.apply(node, event).err()) else { continue };
         if let Some(progress) = progress.get_mut(usize::from(node.0)) {
             *progress = Progress::LeftOut;
         }
@@ -79,15 +77,21 @@ pub(crate) async fn settle(
             return Err(over);
         }
         session.sources.end(node);
+        session.nodes.forget(node);
         let name = session.nodes.get(node).map_or("", |node| node.name());
-        let code = over.code;
-        if let Some(told) = failure.replace(over) {
+        let left_out = Failure::new(over.code, format!("{name} is left out: {over}"));
+        if let Some(told) = failure.replace(left_out) {
             say(&told);
         }
-        if let Some(failure) = &mut failure {
-            failure.text = format!("{name} is left out: {}", failure.text);
-            failure.code = code;
-        }
+    }
+}
+
+/// Why an event is the end of a table that is printed once.
+fn over(event: &SourceEvent) -> Option<Failure> {
+    match event {
+        SourceEvent::Stale { cause, .. } => Some(Failure::new(LOST, cause.clone())),
+        SourceEvent::Ended(end) => Some(Failure::from(end.clone())),
+        _ => None,
     }
 }
 

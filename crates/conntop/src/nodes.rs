@@ -225,6 +225,13 @@ impl Nodes {
         }
     }
 
+    /// Forgets what is known of a node but its name.
+    pub fn forget(&mut self, id: NodeId) {
+        if let Some(node) = self.get_mut(id) {
+            node.engine = Engine::default();
+        }
+    }
+
     /// Wishes another window for the rates.
     pub fn set_window(&mut self, length: Duration) {
         self.engines_mut().for_each(|engine| engine.set_window(length));

@@ -63,14 +63,11 @@ impl Query {
     }
 
     /// Changes whenever the mirrors may give other rows, another order or other sums.
-    fn version(&self, sources: &[Source<'_>]) -> Vec<u64> {
-        sources.iter().map(|source| self.version_of(source.mirror)).collect()
-    }
-
-    fn version_of(&self, mirror: &Mirror) -> u64 {
+    fn version(&self, sources: &[Source<'_>]) -> impl Iterator<Item = u64> {
         let filtered = self.filter.as_ref().is_some_and(Filter::asks_the_time);
         let timed = filtered || filter::tells_the_time(self.sort.column);
-        if timed { mirror.generation() } else { mirror.revision() }
+        let of = move |mirror: &Mirror| if timed { mirror.generation() } else { mirror.revision() };
+        sources.iter().map(move |source| of(source.mirror))
     }
 }
 
@@ -124,7 +121,7 @@ impl View {
     /// Begins to bring rows, order and totals up to date, unless they are or that has begun already.
     /// Returns whether there is anything for [`View::advance`] to do.
     pub fn begin(&mut self, sources: &[Source<'_>], query: &Query) -> bool {
-        let version = query.version(sources);
+        let version: Vec<u64> = query.version(sources).collect();
         let is = |basis: &Basis| basis.version == version && basis.query == *query;
         if self.refresh.as_ref().is_some_and(|refresh| is(&refresh.basis)) {
             return true;
@@ -155,7 +152,7 @@ impl View {
     /// Goes on with what was begun, by that many flows at most. True when the rows are up to date.
     pub fn advance(&mut self, sources: &[Source<'_>], flows: usize) -> bool {
         let Some(mut refresh) = self.refresh.take() else { return true };
-        if refresh.basis.version != refresh.basis.query.version(sources) {
+        if !refresh.basis.query.version(sources).eq(refresh.basis.version.iter().copied()) {
             let query = refresh.basis.query.clone();
             self.room = refresh.into_room();
             return !self.begin(sources, &query);

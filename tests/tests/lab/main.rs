@@ -10,6 +10,7 @@
 
 mod daemon_life;
 mod lab_works;
+mod nodes;
 mod old_failures;
 mod privileges;
 mod service;

@@ -259,13 +259,13 @@ mod tests {
         let check = |preset, terminal, wanted: &str| {
             assert_eq!(shown(&Layout::of_nodes(preset, terminal)), wanted, "{preset:?} {terminal}");
         };
-        check(Preset::Router, 80, "node8 proto4 state5 flags2 src15 dst14 dport5 down6 up6 bytes6");
+        check(Preset::Router, 80, "node9 proto4 state5 flags2 src15 dst13 dport5 down6 up6 bytes6");
         check(
             Preset::Router,
             120,
-            "node8 proto4 state5 flags2 src17 sport5 dst24 dport5 nat15 down6 up6 bytes6 age5",
+            "node9 proto4 state5 flags2 src16 sport5 dst24 dport5 nat15 down6 up6 bytes6 age5",
         );
-        check(Preset::Workstation, 80, "node8 proto4 state5 dir1 remote31 rport5 down6 up6 bytes6");
+        check(Preset::Workstation, 80, "node9 proto4 state5 dir1 remote30 rport5 down6 up6 bytes6");
         check(Preset::Router, 40, "dst20 dport5 down6 up6");
     }
 

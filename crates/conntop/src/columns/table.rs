@@ -366,7 +366,8 @@ pub static COLUMNS: &[Column] = &[
         key: "node",
         aliases: &["router"],
         header: "NODE",
-        width: growing(8, 12),
+        width: growing(9, 13),
+        cut: Cut::Middle,
         priority: 72,
         value: |f| match f.node_name {
             "" => Value::Unknown,

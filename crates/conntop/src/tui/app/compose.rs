@@ -63,6 +63,8 @@ impl App {
             let kernel_max = engine.kernel().and_then(|kernel| kernel.max);
             engine.table().and_then(|table| table.max).or(kernel_max)
         };
+        let mut known = self.nodes.engines().filter(|engine| engine.hello().is_some()).peekable();
+        let max = known.peek().is_some().then(|| known.map(max).sum()).flatten();
         let turnover = self.turnover();
         let (node, source) = self.whose();
         Header {
@@ -77,7 +79,7 @@ impl App {
             window: if heard { self.window_word() } else { String::new() },
             clock: self.clock(),
             flows: heard.then(|| self.live()),
-            max: self.nodes.engines().map(max).sum(),
+            max,
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
             abnormal: self.abnormal(now),

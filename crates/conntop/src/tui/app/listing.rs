@@ -183,7 +183,7 @@ fn outdate(row: &mut Row, layout: &Layout) {
         cell.role = Role::Dim;
         if placed.column.key == "node" {
             // Said by a sign, not by dimness alone.
-            cell.text = columns::fit(&format!("!{}", cell.text), placed.width, columns::Cut::End, false);
+            cell.text = columns::fit(&format!("!{}", cell.text), placed.width, columns::Cut::Middle, false);
             cell.role = Role::Error;
         }
     }

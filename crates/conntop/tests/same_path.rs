@@ -6,6 +6,7 @@
 
 use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
@@ -15,9 +16,10 @@ use conntop_proto::codec::Validate;
 use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Codec, Coverage, Host, ServerMessage, Subscribe};
 use conntopd::args::{Listen, Need};
+use conntopd::auth::Credentials;
 use conntopd::collector::{CollectorHandle, Feeder, clock};
 use conntopd::server::Server;
-use conntopd::server::listen::{self, Listeners};
+use conntopd::server::listen::{self, Access, Listener, Listeners};
 use conntopd::table::{FlowTable, Origin, Outcome, ReadSpan};
 use nfnetlink::ct::{Counters, CtMessage, L4, Status, Tuple};
 use tokio::net::{TcpListener, TcpStream};
@@ -146,6 +148,18 @@ impl Client {
         Self::new(name, remote(config))
     }
 
+    fn secure(name: &'static str, address: SocketAddr, security: &Security) -> Self {
+        let config = RemoteConfig {
+            target: format!("tls://{address}").parse().unwrap(),
+            name: name.to_owned(),
+            subscribe: Subscribe::default(),
+            codec: Codec::Zstd,
+            validate: Validate::All,
+            security: security.clone(),
+        };
+        Self::new(name, remote(config))
+    }
+
     fn rows(&self) -> Vec<FlowRow> {
         sorted(self.engine.mirror().flows().map(|(_, flow)| flow.row()))
     }
@@ -232,16 +246,26 @@ async fn every_way_ends_in_the_same_mirror() {
     let unix = listen::unix(&directory.path().join("socket")).await.unwrap();
     let path = unix.path().to_owned();
     let loopback = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), need: Need::Required };
-    let server = Server::new(
-        collector.clone(),
-        Listeners::for_peers(listen::tcp(&[loopback]).unwrap(), Some(unix)),
-        16,
-    );
-    let address = server.addresses()[0];
-    let between = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let broken = between.local_addr().unwrap();
+    let secrets = directory.path().join("secrets");
+    let made = Credentials::create(&secrets).unwrap();
+    let token = std::fs::read_to_string(made.token).unwrap().parse().unwrap();
+    let security = Security { token: Some(token), pin: Some(made.fingerprint), known: None };
+    let credentials = watch::Sender::new(Arc::new(Credentials::load(&secrets).unwrap()));
+    let [plain, secure] = [loopback; 2].map(|listen| listen::tcp(&[listen]).unwrap().remove(0));
+    let (address, by_tls) = (plain.local_addr().unwrap(), secure.local_addr().unwrap());
+    let listeners = vec![
+        Listener::peer(unix),
+        Listener::peer(plain),
+        Listener { socket: secure.into(), access: Access::Token(credentials.subscribe()) },
+    ];
+    let server = Server::new(collector.clone(), Listeners::new(listeners), 16);
     let (cut, cuts) = watch::channel(0);
-    tokio::spawn(proxy(between, address, cuts));
+    let [mut broken, mut broken_tls] = [address; 2];
+    for (to, through) in [(address, &mut broken), (by_tls, &mut broken_tls)] {
+        let between = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        *through = between.local_addr().unwrap();
+        tokio::spawn(proxy(between, to, cuts.clone()));
+    }
     let (stop, stopped) = oneshot::channel::<()>();
 
     let tcp = |address: SocketAddr| address.to_string().parse::<Target>().unwrap();
@@ -251,6 +275,7 @@ async fn every_way_ends_in_the_same_mirror() {
             Client::remote("tcp", tcp(address), Codec::Zstd),
             Client::remote("unix", Target::Unix(path), Codec::None),
             Client::remote("resuming", tcp(broken), Codec::Zstd),
+            Client::secure("resuming by TLS", broken_tls, &security),
         ];
         let mut slow = Client::remote("slow", tcp(address), Codec::None);
         for (number, (step, edit)) in SCRIPT.iter().enumerate() {
@@ -277,9 +302,11 @@ async fn every_way_ends_in_the_same_mirror() {
         }
         let table = held(&feeder).await;
         slow.reach("the end", &table).await;
-        let resuming = clients.iter().find(|client| client.name == "resuming").unwrap();
-        assert!(resuming.lost >= 3, "its connection broke {} times", resuming.lost);
-        assert_eq!(resuming.resets, 1, "it went on from its cursor every time");
+        for resuming in clients.iter().filter(|client| client.name.starts_with("resuming")) {
+            let Client { name, lost, resets, .. } = resuming;
+            assert!(*lost >= 3, "{name}: its connection broke {lost} times");
+            assert_eq!(*resets, 1, "{name}: it went on from its cursor every time");
+        }
         drop(stop);
     };
     let stopped = async {

@@ -15,10 +15,12 @@ mod client;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::time::Instant;
 
 use bench::{Source, hello, ping, serving};
 use client::{Client, HELLO, ZSTD_HELLO};
+use conntop_proto::codec::{self, Validate};
 use conntop_proto::message::{ByeReason, Codec, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::server::admission::{
@@ -165,6 +167,31 @@ async fn connections_without_hello_are_few_per_source() {
         waiting[0].hello(HELLO).await;
         bench.feed.subscribed(3).await;
         bench.connect().await;
+    })
+    .await;
+}
+
+/// Only root can become somebody else to try it.
+#[tokio::test]
+async fn other_users_of_the_machine_are_told_whom_to_ask() {
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    serving(4, async |bench| {
+        let script = format!("cat </dev/tcp/127.0.0.1/{}", bench.address.port());
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script]).uid(NOBODY).gid(NOBODY);
+        let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let message = codec::decode_line(said.as_bytes(), Validate::All);
+        let Ok(ServerMessage::Bye(bye)) = message else { panic!("{said}") };
+        assert_eq!(bye.reason, ByeReason::Auth, "{said}");
+        for part in ["user 65534", "usermod -aG conntop"] {
+            assert!(bye.text.contains(part), "{said}");
+        }
+        bench.connect().await.hello(HELLO).await;
     })
     .await;
 }

@@ -68,9 +68,9 @@ impl Peers {
     /// He may not, or cannot be found.
     pub fn check(&self, peer: SocketAddr, own: SocketAddr) -> Result<u32, PeerError> {
         let owner = match &mut *self.finder.borrow_mut() {
-            Finder::Diag(diag) => diag.tcp_owner(peer, own).map_err(|error| tracing::warn!("{error}")),
+            Finder::Diag(diag) => diag.tcp_owner(peer, own).map_err(|error| tracing::debug!("{error}")),
             Finder::Tables(tables) => {
-                tables.tcp_owner(peer, own).map_err(|error| tracing::warn!("reading /proc/net/tcp: {error}"))
+                tables.tcp_owner(peer, own).map_err(|error| tracing::debug!("reading /proc/net/tcp: {error}"))
             }
             Finder::None => Ok(None),
         };

@@ -57,8 +57,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits for the client to be up to date (for the next pass over the whole table, which is up to
-    /// 30 seconds away where /proc is read meanwhile), and holds it and `conntop list` against the oracle.
+    /// Waits for the client to be up to date (for the next pass over the whole table, which is a few
+    /// seconds away where other passes come between), and holds it and `conntop list` against the oracle.
     ///
     /// # Errors
     /// What differs.

@@ -169,9 +169,21 @@ fn a_small_table_is_read_from_proc() {
 }
 
 #[test]
-fn a_small_table_is_dumped_where_proc_is_forbidden() {
+fn a_small_table_is_asked_for_flow_by_flow_where_proc_is_forbidden() {
     let lab = lab_or_skip!();
     let mut stage = Stage::set(lab, &["--no-proc"]).unwrap();
+    let mut seen = Seen::default();
+    stage.inject(&Plan::new(1), 1000).unwrap();
+    until_flows(&mut stage, 1000);
+    until_passes(&mut stage, &mut seen, Coverage::Known, 5);
+    assert_eq!(check(&mut stage, "at rest").compared, 1000);
+}
+
+/// Without events nobody would tell of flows that are not known yet.
+#[test]
+fn a_small_table_is_dumped_where_proc_is_forbidden_and_nobody_listens() {
+    let lab = lab_or_skip!();
+    let mut stage = Stage::set(lab, &["--no-proc", "--no-events"]).unwrap();
     let mut seen = Seen::default();
     stage.inject(&Plan::new(1), 1000).unwrap();
     until_passes(&mut stage, &mut seen, Coverage::Whole, 5);

@@ -6,7 +6,7 @@
 //!    like: beyond it the first pass is like every other one.
 //! 2. Nothing while what was read is not paid for ([`Account`]).
 //! 3. A whole pass when one is due: it alone finds flows that nobody told of, and the end of those.
-//!    Every [`WHOLE_EVERY`] when nothing is amiss; at the next tick when the last pass over the known
+//!    Every [`WHOLE_EVERY`] ticks when nothing is amiss; at the next tick when the last pass over the known
 //!    flows saw others; rarer while few flows are assured (a flood), but within bounds.
 //! 4. Otherwise what keeps the counters fresh for the least: the assured flows in a flood, else the
 //!    known ones if that is cheaper than a whole pass, else a whole pass.
@@ -33,8 +33,10 @@ pub(super) const SLICE: Duration = Duration::from_millis(8);
 /// How much of the time that pays for first passes may be spent ahead: at 10 % three seconds of a core,
 /// which is one connection after the other at 100,000 flows a dozen times, at a million two.
 const AHEAD: Duration = Duration::from_secs(30);
-/// Most time between whole passes while other ones keep the counters fresh.
-const WHOLE_EVERY: Duration = Duration::from_secs(30);
+/// Intervals between whole passes while other ones keep the counters fresh.
+const WHOLE_EVERY: u32 = 30;
+/// But no more time than this, however long the interval is.
+const WHOLE_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 /// In a flood whole passes get this part of the budget.
 const WHOLE_SHARE: u32 = 3;
 /// And are this far apart at most, if the budget allows it at all.
@@ -222,7 +224,8 @@ impl Picker {
             Coverage::Assured => (self.account.budget().wall(cost) * WHOLE_SHARE).min(WHOLE_MOST),
             _ => Duration::ZERO,
         };
-        let due = self.whole.is_none_or(|last| now >= last + every.max(WHOLE_EVERY));
+        let usual = (self.interval * WHOLE_EVERY).min(WHOLE_AT_LEAST_EVERY);
+        let due = self.whole.is_none_or(|last| now >= last + every.max(usual));
         let amiss = self.amiss && part.1 == Coverage::Known;
         Some(if due || amiss { whole } else { part })
     }

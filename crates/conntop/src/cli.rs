@@ -39,9 +39,12 @@ pub struct Cli {
 /// Targets without `--connect`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Places {
-    /// Show another machine, or several, by ssh, which starts conntopd there:
-    /// ssh://[USER@]HOST[:PORT]; short for --connect
-    #[arg(value_name = "ssh://HOST", value_parser = place)]
+    /// Other machines by ssh.
+    #[arg(
+        help = "Show another machine, or several, by ssh, which starts conntopd there: ssh://[USER@]HOST[:PORT]; short for --connect",
+        value_name = "ssh://HOST",
+        value_parser = place
+    )]
     pub place: Vec<Target>,
 }
 

@@ -73,6 +73,8 @@ pub struct Session {
     nonce: u32,
     /// When the writer last got rid of something, or had nothing to write.
     progress: Instant,
+    /// Whether the socket was full when it was last written to.
+    blocked: bool,
     allowance: Allowance,
     end: Option<End>,
 }
@@ -112,6 +114,7 @@ impl Session {
             ping_at: now + PING_EVERY,
             nonce: 0,
             progress: now,
+            blocked: false,
             allowance: Allowance::new(now),
             end: None,
         };
@@ -263,6 +266,9 @@ impl Session {
             return;
         }
         self.progress = now;
+        if std::mem::take(&mut self.blocked) {
+            self.heard = now;
+        }
         if self.control.is_empty() || (self.torn && !self.frame.is_empty()) {
             self.frame.advance(n.min(self.frame.len()));
             self.torn = !self.frame.is_empty();
@@ -275,6 +281,12 @@ impl Session {
         if self.control.is_empty() {
             self.control = BytesMut::new();
         }
+    }
+
+    /// Says that the socket takes no more for now. When it does again, the other side has read, which
+    /// is a sign of life: the ping that it ought to answer is far behind in what it has not read yet.
+    pub fn blocked(&mut self) {
+        self.blocked = true;
     }
 
     /// Encoding of frames.

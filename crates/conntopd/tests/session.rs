@@ -264,6 +264,28 @@ fn a_reader_with_little_progress_is_kept() {
     assert!(bench.session.end().is_none());
 }
 
+/// Its pongs come when it has read what lies in the socket before the pings, which takes longer than
+/// silence may last.
+#[test]
+fn a_reader_that_is_far_behind_lives_while_it_reads() {
+    let mut bench = Bench::streaming();
+    for _ in 0..10 {
+        bench.drain();
+        bench.session.offer(bench.now, Bytes::from_static(b"frame\n"));
+        bench.session.blocked();
+        bench.wait(DEAD_AFTER - Duration::from_millis(1));
+        bench.drain();
+        bench.wait(DEAD_AFTER / 2);
+        assert!(bench.session.end().is_none());
+    }
+    // What the socket takes at once proves nothing.
+    bench.wait(DEAD_AFTER / 2 - Duration::from_millis(1));
+    bench.drain();
+    assert!(bench.session.end().is_none());
+    bench.wait(Duration::from_millis(1));
+    assert_eq!(bench.bye().0, ByeReason::Timeout);
+}
+
 #[test]
 fn control_messages_wait_for_the_end_of_a_frame() {
     let mut bench = Bench::streaming();

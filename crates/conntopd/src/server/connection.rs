@@ -178,7 +178,10 @@ impl<F: Feed> Connection<F> {
             match self.stream.try_write(self.session.output()) {
                 Ok(0) => return self.gone(),
                 Ok(n) => self.session.written(now(), n),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.session.blocked();
+                    break;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return self.gone(),
             }

@@ -11,6 +11,8 @@ use crate::sys;
 
 /// A process id beyond the largest that the kernel gives.
 const NOBODY: usize = 0x7fff_fff0;
+/// Without the flags that have to go with it: no thread begins even where this is permitted.
+const CLONE_THREAD: usize = 0x0001_0000;
 const PTRACE_ATTACH: usize = 16;
 const KEY_SPEC_SESSION_KEYRING: usize = usize::MAX - 2;
 const READ_EXECUTE: usize = 5;
@@ -35,6 +37,7 @@ const fn call(name: &'static str, number: libc::c_long, arguments: [usize; 6]) -
 pub const CALLS: &[Call] = &[
     call("execve", libc::SYS_execve, [0; 6]),
     call("execveat", libc::SYS_execveat, [NO_FILE, 0, 0, 0, 0, 0]),
+    call("clone", libc::SYS_clone, [CLONE_THREAD, 0, 0, 0, 0, 0]),
     call("clone3", libc::SYS_clone3, [0; 6]),
     call("unshare", libc::SYS_unshare, [0; 6]),
     call("setns", libc::SYS_setns, [NO_FILE, 0, 0, 0, 0, 0]),

@@ -57,7 +57,6 @@ const ACTS: &[Act] = &[
     Act { name: "chroot", attempt: || Ok(rustix::process::chroot("/")?) },
     Act { name: "change the directory", attempt: || std::env::set_current_dir("/") },
     Act { name: "run a program", attempt: || Command::new("/bin/true").status().map(drop) },
-    Act { name: "start a thread", attempt: || std::thread::Builder::new().spawn(|| ()).map(drop) },
     Act { name: "connect by TCP", attempt: || TcpStream::connect((Ipv4Addr::LOCALHOST, 9)).map(drop) },
     Act { name: "listen on a TCP port", attempt: || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map(drop) },
     Act { name: "open a UDP socket", attempt: || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map(drop) },

@@ -3,7 +3,7 @@
 //! finds. A property that does not hold panics.
 //!
 //! Some take the bytes as they would come from outside; those that need whole messages or long stories
-//! take them as seeds of a generator ([`generate`]), which is the one of the ordinary tests.
+//! take them as seeds of a generator (`generate`), which is the one of the ordinary tests.
 
 #![forbid(unsafe_code)]
 #![allow(

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use client::{Client, HELLO, ZSTD_HELLO};
 use conntop_proto::delta::DeltaRows;
-use conntop_proto::flow::FlowId;
+use conntop_proto::flow::{BootMillis, FlowId};
 use conntop_proto::message::{Coverage, Host, ServerMessage};
 use conntopd::args::{Listen, Need};
 use conntopd::collector::{CollectorHandle, Feeder, SubscriberConfig, clock};
@@ -257,9 +257,12 @@ fn a_new_flow_goes_out_whole_once_however_long_the_client_lags() {
         assert!(!take(&mut table, 1), "the walk over what was there");
         table.observe(span(), Origin::NewEvent, &flow(50, 0));
     }
+    // Read later than the beginnings, not in the same millisecond: then it might be of flows before them.
+    let begun = span().to;
     for round in 1..=20 {
+        let at = BootMillis(begun.0 + round);
         for number in 50..60 {
-            table.observe(span(), Origin::Dump, &flow(number, round));
+            table.observe(ReadSpan { from: at, to: at }, Origin::Dump, &flow(number, round));
         }
         for _ in 0..3 {
             assert!(!take(&mut table, 1), "round {round}");

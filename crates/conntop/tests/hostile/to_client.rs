@@ -10,12 +10,15 @@ use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 
 use super::script::{Script, Side};
 use super::{GOES_ON, Verdict, act, listen, measured};
 
 /// A server that is still heard after that long is borne.
 const LONG: Duration = Duration::from_secs(25);
+/// How often the good server shows that it lives.
+const PING_EVERY: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(script: &Script) -> Verdict {
     let directory = tempfile::tempdir().unwrap();
@@ -50,8 +53,9 @@ async fn beside(directory: &Path, script: &Script) -> String {
     }
     let path = directory.join("bad");
     let alive = async {
+        let mut ticks = tokio::time::interval(PING_EVERY);
         loop {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            ticks.tick().await;
             write.write_all(b"{\"ping\":{\"nonce\":1}}\n").await.unwrap();
         }
     };
@@ -97,9 +101,8 @@ async fn bad(path: &Path, script: &Script) -> String {
         }
     };
     tokio::select! {
-        told = told => told,
+        told = timeout(LONG, told) => told.unwrap_or_else(|_| GOES_ON.to_owned()),
         () = serving => unreachable!("it serves for ever"),
-        () = tokio::time::sleep(LONG) => GOES_ON.to_owned(),
     }
 }
 

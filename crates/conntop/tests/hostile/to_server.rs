@@ -62,10 +62,7 @@ async fn bad(bench: &Bench, script: &Script) -> String {
     let hello = tokio::sync::Notify::new();
     let acting = async {
         let mut write = write;
-        tokio::select! {
-            () = act(script, &mut write, &hello) => {}
-            () = tokio::time::sleep(LONG) => {  }
-        }
+        let _not_all_was_taken = tokio::time::timeout(LONG, act(script, &mut write, &hello)).await;
         let _ = tokio::io::AsyncWriteExt::write_all(&mut write, QUESTION).await;
         std::future::pending::<()>().await;
     };

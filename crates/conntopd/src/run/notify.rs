@@ -87,12 +87,12 @@ impl Notify {
 mod tests {
     use conntop_proto::message::Host;
     use tokio::net::UnixDatagram;
-    use tokio::time::{sleep, timeout};
+    use tokio::time::{resume, timeout};
 
     use super::{CollectorHandle, Duration, Notify};
 
     /// While the table's thread is stuck the service manager hears nothing, afterwards it does.
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_watchdog_hears_of_progress_only() -> Result<(), Box<dyn std::error::Error>> {
         let (told, socket) = std::os::unix::net::UnixDatagram::pair()?;
         told.set_nonblocking(true)?;
@@ -105,19 +105,19 @@ mod tests {
             let _ = stuck.recv();
         });
         let mut buffer = [0; 64];
-        tokio::select! {
-            () = notify.watch(&handle) => {}
-            said = told.recv(&mut buffer) => return Err(format!("{said:?} while it is stuck").into()),
-            () = sleep(period * 10) => {}
-        }
-        drop(release);
-        let alive = async {
+        let mut heard = async || {
             tokio::select! {
                 () = notify.watch(&handle) => Ok(0),
                 said = told.recv(&mut buffer) => said,
             }
         };
-        let length = timeout(Duration::from_secs(30), alive).await??;
+        // By a clock that jumps from tick to tick, as nobody has anything to do meanwhile.
+        let said = timeout(period * 10, heard()).await;
+        assert!(said.is_err(), "{said:?} while it is stuck");
+        drop(release);
+        // The thread answers in its own time.
+        resume();
+        let length = timeout(Duration::from_secs(30), heard()).await??;
         assert_eq!(buffer.get(..length), Some(&b"WATCHDOG=1"[..]));
         Ok(())
     }

@@ -17,7 +17,7 @@ mod tests;
 use crate::flow::FlowView;
 use crate::units::RateUnit;
 
-pub use self::layout::{Layout, Placed, Preset, parse_list};
+pub use self::layout::{Layout, Offers, Placed, Preset, parse_list};
 pub use self::manual::manual;
 pub use self::table::COLUMNS;
 pub use self::text::{fit, width};
@@ -31,6 +31,10 @@ pub struct Look {
     pub unit: RateUnit,
     /// Whether only ASCII may be shown.
     pub ascii: bool,
+    /// Whether hosts are shown by their names, where these are known.
+    pub names: bool,
+    /// Whether ports are shown by what they serve, where that has a name that fits.
+    pub services: bool,
 }
 
 /// What a cell's text means; themes give colours to roles.
@@ -143,8 +147,29 @@ impl Column {
     #[must_use]
     pub fn cell(&self, view: &FlowView<'_>, width: u16, look: Look) -> Cell {
         let value = (self.value)(view);
-        let text = value.text(look);
-        Cell { text: fit(&text, width, self.cut, look.ascii), role: value.role() }
+        let (text, cut) = match self.in_words(value, view, width, look) {
+            Some((name, cut)) => (name.to_owned(), cut),
+            None => (value.text(look), self.cut),
+        };
+        Cell { text: fit(&text, width, cut, look.ascii), role: value.role() }
+    }
+
+    /// The name of a host or port, if it is to be shown.
+    fn in_words<'a>(
+        &self,
+        value: Value<'a>,
+        view: &FlowView<'a>,
+        width: u16,
+        look: Look,
+    ) -> Option<(&'a str, Cut)> {
+        match value {
+            Value::Address(address) if look.names => view.name(address).map(|name| (name, Cut::Start)),
+            Value::Port(port) if look.services => {
+                let name = view.known.service(view.orig().proto, port)?;
+                (self::width(name) <= width).then_some((name, Cut::End))
+            }
+            _ => None,
+        }
     }
 
     /// The raw value of a flow: numbers in base units, what is unknown or not there as null.

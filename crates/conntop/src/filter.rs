@@ -105,7 +105,16 @@ impl Filter {
     /// Whether time alone may change which flows satisfy it.
     #[must_use]
     pub fn asks_the_time(&self) -> bool {
-        self.expr.tests_any(Kind::Duration)
+        self.expr.has(&|part| matches!(part, Expr::Test(test) if test.field.kind == Kind::Duration))
+    }
+
+    /// Whether something that is found out beside the flows may change which of them satisfy it.
+    #[must_use]
+    pub fn asks_what_is_learned(&self) -> bool {
+        self.expr.has(&|part| match part {
+            Expr::Test(test) => test.field.is_learned(),
+            _ => true,
+        })
     }
 
     /// Whether a flow satisfies it.
@@ -119,6 +128,12 @@ impl Filter {
 #[must_use]
 pub fn tells_the_time(column: &Column) -> bool {
     column.field.and_then(field).is_some_and(|field| field.kind == Kind::Duration)
+}
+
+/// Whether something that is found out beside the flows changes the values of a column.
+#[must_use]
+pub fn is_learned(column: &Column) -> bool {
+    column.field.and_then(field).is_some_and(Field::is_learned)
 }
 
 impl From<Expr> for Filter {

@@ -4,11 +4,14 @@
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use conntop_proto::flow::{BootMillis, FlowId, Status};
 use conntop_proto::tuple::{L4, Tuple};
 
+use crate::enrich::processes::Process;
+use crate::enrich::{Enricher, Fact};
 use crate::mirror::{EndedFlow, Flow, Mirror, Rates, Slot};
 use crate::orient::{Dir, End, destination, source};
 pub use crate::source::NodeId;
@@ -67,13 +70,15 @@ pub struct Source<'a> {
     pub node: NodeId,
     /// What people call it; empty while nobody knows.
     pub name: &'a str,
+    /// What is known beside the flows.
+    pub known: &'a Enricher,
 }
 
 impl<'a> Source<'a> {
     /// The only node.
     #[must_use]
     pub fn only(mirror: &'a Mirror, now: Now) -> Self {
-        Self { mirror, now, node: NodeId::default(), name: "" }
+        Self { mirror, now, node: NodeId::default(), name: "", known: Enricher::none() }
     }
 
     /// All live flows.
@@ -112,16 +117,16 @@ impl<'a> Source<'a> {
     #[inline]
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
-        let Self { mirror, now, node, name } = self;
-        FlowView { flow, dir, rates: mirror.rates(flow), ended: None, now, node, node_name: name }
+        let Self { mirror, now, node, name, known } = self;
+        FlowView { flow, dir, rates: mirror.rates(flow), ended: None, now, node, node_name: name, known }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
         let flow = &ended.flow;
         let dir = Dir::from(flow.class());
         let now = Now { boot: ended.at, wall: ended.stop };
-        let Self { node, name, .. } = self;
-        FlowView { flow, dir, rates: None, ended: Some(ended), now, node, node_name: name }
+        let Self { node, name, known, .. } = self;
+        FlowView { flow, dir, rates: None, ended: Some(ended), now, node, node_name: name, known }
     }
 }
 
@@ -142,6 +147,8 @@ pub struct FlowView<'a> {
     pub node: NodeId,
     /// What people call that.
     pub node_name: &'a str,
+    /// What is known beside the flows.
+    pub known: &'a Enricher,
 }
 
 /// Slack between the two clocks of a collector, milliseconds.
@@ -191,6 +198,27 @@ impl<'a> FlowView<'a> {
     #[must_use]
     pub fn remote(&self) -> End {
         self.dir.remote(&self.orig())
+    }
+
+    /// What one of its hosts is called.
+    #[must_use]
+    pub fn name(&self, address: IpAddr) -> Option<&'a str> {
+        self.known.name(self.node, address).map(|name| name.text)
+    }
+
+    /// What its destination port serves by its number.
+    #[must_use]
+    pub fn service(&self) -> Fact<&'a str> {
+        match self.dst().port {
+            Some(port) => self.known.service(self.orig().proto, port).into(),
+            None => Fact::Absent,
+        }
+    }
+
+    /// The process at this machine's end.
+    #[must_use]
+    pub fn process(&self) -> Fact<&'a Process> {
+        self.known.process(&self.orig(), &self.reply())
     }
 
     /// The source as the other side sees it, if it is translated.

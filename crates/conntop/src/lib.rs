@@ -8,6 +8,7 @@
 // From where the data comes, and what holds it.
 pub mod activate;
 pub mod engine;
+pub mod enrich;
 pub mod mirror;
 pub mod nodes;
 pub mod source;

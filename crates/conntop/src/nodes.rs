@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use conntop_proto::message::ServerMessage;
 
+use crate::columns::Offers;
 use crate::engine::{Connection, Engine};
+use crate::enrich::{Enricher, Learned};
 use crate::flow::{FlowKey, Now, Source};
 use crate::mirror::{Limits, MirrorError};
 pub use crate::source::NodeId;
@@ -92,6 +94,8 @@ pub struct Nodes {
     others: Vec<Node>,
     /// Flows that they may hold together.
     most: usize,
+    /// What is known beside their flows.
+    enricher: Enricher,
 }
 
 impl Nodes {
@@ -100,7 +104,7 @@ impl Nodes {
     pub fn one(engine: Engine, place: impl Into<String>) -> Self {
         let place = place.into();
         let first = Node { engine, name: place.clone(), place, failure: None };
-        Self { first, others: Vec::new(), most: usize::MAX }
+        Self { first, others: Vec::new(), most: usize::MAX, enricher: Enricher::default() }
     }
 
     /// Those at these places, [`FlowKey::NODES`] at most, which hold as many flows together as the
@@ -111,7 +115,25 @@ impl Nodes {
         let node =
             |place: String| Node { engine: Engine::new(limits), name: place.clone(), place, failure: None };
         let first = node(places.next()?);
-        Some(Self { first, others: places.map(node).collect(), most: limits.flows })
+        let others = places.map(node).collect();
+        Some(Self { first, others, most: limits.flows, enricher: Enricher::default() })
+    }
+
+    /// The same with something known beside their flows.
+    #[must_use]
+    pub fn with(self, enricher: Enricher) -> Self {
+        Self { enricher, ..self }
+    }
+
+    /// What is known beside their flows.
+    #[must_use]
+    pub fn enricher(&self) -> &Enricher {
+        &self.enricher
+    }
+
+    /// Takes in what was found out.
+    pub fn learn(&mut self, learned: Learned) {
+        self.enricher.learn(learned);
     }
 
     /// How many there are.
@@ -169,6 +191,16 @@ impl Nodes {
         self.get_mut(id).map(|node| &mut node.engine)
     }
 
+    /// What can be known of their flows beside what the kernels say.
+    #[must_use]
+    pub fn offers(&self) -> Offers {
+        Offers {
+            places: !self.enricher.geo().is_empty(),
+            processes: self.enricher.processes().is_some(),
+            nodes: self.several(),
+        }
+    }
+
     /// Flows of all.
     #[must_use]
     pub fn flows(&self) -> usize {
@@ -212,8 +244,10 @@ impl Nodes {
         }
         let Some(node) = self.get_mut(id) else { return Ok(()) };
         node.engine.apply_message(message, now)?;
-        if matches!(message, ServerMessage::Hello(_)) {
-            self.call();
+        match message {
+            ServerMessage::Hello(_) => self.call(),
+            ServerMessage::Host(host) => self.enricher.set_host(id, host),
+            _ => {}
         }
         Ok(())
     }
@@ -253,7 +287,13 @@ impl Nodes {
         let now = now.iter().copied().chain(std::iter::repeat(Now::default()));
         self.iter()
             .zip(now)
-            .map(|((id, node), now)| Source { mirror: node.engine.mirror(), now, node: id, name: &node.name })
+            .map(|((id, node), now)| Source {
+                mirror: node.engine.mirror(),
+                now,
+                node: id,
+                name: &node.name,
+                known: &self.enricher,
+            })
             .collect()
     }
 

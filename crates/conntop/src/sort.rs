@@ -131,6 +131,7 @@ impl SortKey {
             Value::Mark(mark) => Self::number(u64::from(mark)),
             Value::Labels(labels) => Self::wide(FIRST, labels),
             Value::Text(text) => Self::text(text),
+            Value::Range(range) => Self::text(range.word()),
             Value::EndReason(reason) => Self::number(reason as u64),
         }
     }

@@ -66,8 +66,11 @@ impl Query {
     fn version(&self, sources: &[Source<'_>]) -> impl Iterator<Item = u64> {
         let filtered = self.filter.as_ref().is_some_and(Filter::asks_the_time);
         let timed = filtered || filter::tells_the_time(self.sort.column);
+        let learned = self.filter.as_ref().is_some_and(Filter::asks_what_is_learned)
+            || filter::is_learned(self.sort.column);
         let of = move |mirror: &Mirror| if timed { mirror.generation() } else { mirror.revision() };
-        sources.iter().map(move |source| of(source.mirror))
+        let known = sources.first().filter(|_| learned).map(|source| source.known.revision());
+        sources.iter().map(move |source| of(source.mirror)).chain(known)
     }
 }
 
@@ -83,7 +86,7 @@ pub struct Row {
 /// What a refresh depends on.
 #[derive(Clone, Debug, PartialEq)]
 struct Basis {
-    /// State of each node's mirror, as [`Query::version`] has it.
+    /// State of each node's mirror and of what is learned, as [`Query::version`] has it.
     version: Vec<u64>,
     query: Query,
 }

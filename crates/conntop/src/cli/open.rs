@@ -10,6 +10,7 @@ use nfnetlink::netns::Netns;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
+use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
 use crate::mirror::Limits;
 use crate::nodes::Nodes;
@@ -34,6 +35,8 @@ pub(crate) struct Session {
     pub(crate) local: bool,
     /// Where the data comes from, for people.
     pub(crate) label: String,
+    /// Those who find out what is not in the table.
+    pub(crate) lookups: Lookups,
 }
 
 /// Opens what the options name, before anything else uses the terminal: ssh may have to ask for a
@@ -68,7 +71,8 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     }
     let label = labels.join(", ");
     let sources = Sources::new(sources);
-    Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label })
+    let lookups = Lookups::default();
+    Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label, lookups })
 }
 
 fn config(common: &Common, target: Target, subscribe: Subscribe) -> Result<RemoteConfig, Failure> {
@@ -120,7 +124,8 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
-    Ok(Session { sources, nodes, active, leftovers, local: true, label })
+    let lookups = Lookups::default();
+    Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups })
 }
 
 fn limits(common: &Common) -> Limits {

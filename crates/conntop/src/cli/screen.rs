@@ -20,11 +20,11 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     let session = open(common).await?;
     let options = options(common, &session)?;
-    let Session { sources, nodes, active, .. } = session;
+    let Session { sources, nodes, active, lookups, .. } = session;
     let mut repair = Keys(Repair::new(super::open::netns(common), active));
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
-    let exit = run_app(app, sources, look(), &mut repair).await;
+    let exit = run_app(app, sources, look(), &mut repair, lookups).await;
     let restored = repair.0.end();
     match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
         Exit::Quit => Ok(restored?),

@@ -16,6 +16,27 @@ pub enum Preset {
     Workstation,
 }
 
+/// What can be known of flows beside what the kernel says. Columns of what nobody can know take no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offers {
+    /// Countries and who runs networks.
+    pub places: bool,
+    /// Processes.
+    pub processes: bool,
+    /// Whether there are several nodes, so that each row says whose it is.
+    pub nodes: bool,
+}
+
+impl Offers {
+    fn has(self, column: &str) -> bool {
+        match column {
+            "cc" | "org" => self.places,
+            "process" | "pid" | "user" | "unit" => self.processes,
+            _ => true,
+        }
+    }
+}
+
 /// A column of a default set with its width there.
 type Set = &'static [(&'static str, u16)];
 
@@ -27,11 +48,14 @@ const ROUTER: &[(u16, Set)] = &[
             ("proto", 4),
             ("state", 5),
             ("flags", 2),
-            ("src", 55),
+            ("src", 39),
             ("sport", 5),
-            ("dst", 55),
+            ("dst", 39),
             ("dport", 5),
+            ("service", 8),
             ("nat", 21),
+            ("cc", 2),
+            ("org", 19),
             ("down", 6),
             ("up", 6),
             ("bytes", 6),
@@ -77,12 +101,19 @@ const WORKSTATION: &[(u16, Set)] = &[
     (
         200,
         &[
+            ("process", 18),
+            ("pid", 7),
+            ("user", 10),
+            ("unit", 22),
             ("proto", 4),
             ("state", 5),
             ("dir", 1),
-            ("local", 67),
-            ("remote", 86),
+            ("local", 21),
+            ("remote", 39),
             ("rport", 5),
+            ("service", 8),
+            ("cc", 2),
+            ("org", 19),
             ("down", 6),
             ("up", 6),
             ("bytes", 6),
@@ -92,11 +123,15 @@ const WORKSTATION: &[(u16, Set)] = &[
     (
         120,
         &[
+            ("process", 16),
+            ("pid", 7),
             ("proto", 4),
             ("state", 5),
             ("dir", 1),
-            ("remote", 74),
+            ("remote", 29),
             ("rport", 5),
+            ("cc", 2),
+            ("org", 16),
             ("down", 6),
             ("up", 6),
             ("bytes", 6),
@@ -106,10 +141,11 @@ const WORKSTATION: &[(u16, Set)] = &[
     (
         0,
         &[
+            ("process", 14),
             ("proto", 4),
             ("state", 5),
             ("dir", 1),
-            ("remote", 40),
+            ("remote", 25),
             ("rport", 5),
             ("down", 6),
             ("up", 6),
@@ -137,16 +173,12 @@ pub struct Layout {
 impl Layout {
     /// The default columns in a terminal of that width.
     #[must_use]
-    pub fn preset(preset: Preset, terminal: u16) -> Self {
-        Self::arrange(Self::wanted(preset, terminal), terminal)
-    }
-
-    /// The same for several nodes: a column says whose flow it is.
-    #[must_use]
-    pub fn of_nodes(preset: Preset, terminal: u16) -> Self {
-        let node = find("node").ok().map(|column| (column, Width { share: 0, ..column.width }));
-        let wanted = node.into_iter().chain(Self::wanted(preset, terminal));
-        Self::arrange(wanted.collect(), terminal)
+    pub fn preset(preset: Preset, offers: Offers, terminal: u16) -> Self {
+        let node = find("node").ok().filter(|_| offers.nodes);
+        let node = node.map(|column| (column, Width { share: 0, ..column.width }));
+        let mut wanted = Self::wanted(preset, terminal);
+        wanted.retain(|(column, _)| offers.has(column.key));
+        Self::arrange(node.into_iter().chain(wanted).collect(), terminal)
     }
 
     fn wanted(preset: Preset, terminal: u16) -> Vec<(&'static Column, Width)> {
@@ -227,11 +259,16 @@ mod tests {
         columns.join(" ")
     }
 
+    const ALL: Offers = Offers { places: true, processes: true, nodes: false };
+    const NONE: Offers = Offers { places: false, processes: false, nodes: false };
+
+    fn check_preset(preset: Preset, offers: Offers, terminal: u16, wanted: &str) {
+        assert_eq!(shown(&Layout::preset(preset, offers, terminal)), wanted, "{preset:?} {terminal}");
+    }
+
     #[test]
     fn default_sets() {
-        let check = |preset, terminal, wanted: &str| {
-            assert_eq!(shown(&Layout::preset(preset, terminal)), wanted, "{preset:?} {terminal}");
-        };
+        let check = |preset, terminal, wanted: &str| check_preset(preset, ALL, terminal, wanted);
         check(Preset::Router, 80, "proto4 state5 flags2 src15 dst23 dport5 down6 up6 bytes6");
         check(
             Preset::Router,
@@ -241,39 +278,54 @@ mod tests {
         check(
             Preset::Router,
             200,
-            "proto4 state5 flags2 src55 sport5 dst55 dport5 nat21 down6 up6 bytes6 packets6 age5 timeout6",
+            "proto4 state5 flags2 src39 sport5 dst39 dport5 service8 nat21 cc2 org19 down6 up6 bytes6 packets6 age5 timeout6",
         );
-        check(Preset::Workstation, 80, "proto4 state5 dir1 remote40 rport5 down6 up6 bytes6");
-        check(Preset::Workstation, 120, "proto4 state5 dir1 remote74 rport5 down6 up6 bytes6 age5");
-        check(Preset::Workstation, 200, "proto4 state5 dir1 local67 remote86 rport5 down6 up6 bytes6 age5");
+        check(Preset::Workstation, 80, "process14 proto4 state5 dir1 remote25 rport5 down6 up6 bytes6");
+        check(
+            Preset::Workstation,
+            120,
+            "process16 pid7 proto4 state5 dir1 remote29 rport5 cc2 org16 down6 up6 bytes6 age5",
+        );
+        check(
+            Preset::Workstation,
+            200,
+            "process18 pid7 user10 unit22 proto4 state5 dir1 local21 remote39 rport5 service8 cc2 org19 down6 up6 bytes6 age5",
+        );
         check(Preset::Router, 100, "proto4 state5 flags2 src25 dst33 dport5 down6 up6 bytes6");
         check(Preset::Router, 60, "proto4 state5 src15 dst13 dport5 down6 up6");
         check(Preset::Router, 40, "dst20 dport5 down6 up6");
         check(Preset::Router, 20, "dst13 down6");
         check(Preset::Router, 5, "dst5");
+    }
+
+    #[test]
+    fn what_nobody_can_know_takes_no_room() {
+        let check = |preset, terminal, wanted: &str| check_preset(preset, NONE, terminal, wanted);
+        check(Preset::Workstation, 80, "proto4 state5 dir1 remote40 rport5 down6 up6 bytes6");
         check(Preset::Workstation, 40, "proto4 dir1 remote13 rport5 down6 up6");
     }
 
     #[test]
     fn default_sets_of_several_nodes() {
-        let check = |preset, terminal, wanted: &str| {
-            assert_eq!(shown(&Layout::of_nodes(preset, terminal)), wanted, "{preset:?} {terminal}");
-        };
+        let nodes = Offers { nodes: true, ..NONE };
+        let check = |preset, terminal, wanted: &str| check_preset(preset, nodes, terminal, wanted);
         check(Preset::Router, 80, "node9 proto4 state5 flags2 src15 dst13 dport5 down6 up6 bytes6");
         check(
             Preset::Router,
             120,
             "node9 proto4 state5 flags2 src16 sport5 dst24 dport5 nat15 down6 up6 bytes6 age5",
         );
-        check(Preset::Workstation, 80, "node9 proto4 state5 dir1 remote30 rport5 down6 up6 bytes6");
+        check(Preset::Workstation, 80, "node13 proto4 state5 dir1 remote26 rport5 down6 up6 bytes6");
         check(Preset::Router, 40, "dst20 dport5 down6 up6");
     }
 
     #[test]
     fn every_width_is_used_and_none_exceeded() {
-        for preset in [Preset::Router, Preset::Workstation] {
+        for (preset, offers) in
+            [Preset::Router, Preset::Workstation].into_iter().flat_map(|p| [(p, ALL), (p, NONE)])
+        {
             for terminal in 1..300 {
-                let layout = Layout::preset(preset, terminal);
+                let layout = Layout::preset(preset, offers, terminal);
                 let gaps = u16::try_from(layout.columns.len()).unwrap() - 1;
                 let used: u16 = layout.columns.iter().map(|p| p.width).sum::<u16>() + gaps;
                 assert_eq!(used, terminal, "{preset:?} {}", shown(&layout));

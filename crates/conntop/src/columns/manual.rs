@@ -1,6 +1,6 @@
 //! The manual's page about columns.
 
-use super::{COLUMNS, Layout, Preset};
+use super::{COLUMNS, Layout, Offers, Preset};
 
 /// `docs/manual/columns.md`.
 #[must_use]
@@ -20,9 +20,10 @@ pub fn manual() -> String {
     }
     page.push_str(DEFAULTS);
     page.push_str("| view | width | columns and their widths |\n|---|---|---|\n");
+    let offers = Offers { places: true, processes: true, nodes: false };
     for (name, preset) in [("router", Preset::Router), ("workstation", Preset::Workstation)] {
         for width in [20, 40, 80, 120, 200] {
-            let columns = Layout::preset(preset, width).columns;
+            let columns = Layout::preset(preset, offers, width).columns;
             let words: Vec<String> =
                 columns.iter().map(|p| format!("{} {}", p.column.key, p.width)).collect();
             page.push_str(&format!("| {name} | {width} | {} |\n", words.join(", ")));
@@ -50,7 +51,8 @@ const DEFAULTS: &str = "
 ## Default columns
 
 They depend on the view (`--view router|workstation`) and the width of the terminal only. Columns of \
-low priority give way in narrow terminals; room that is left over goes to addresses. IPv6 addresses \
-that do not fit lose their middle.
+low priority give way in narrow terminals, and columns of what cannot be known: processes of other \
+machines, places without a database (`conntop geoip status`). Room that is left over goes to addresses. \
+IPv6 addresses that do not fit lose their middle, names of hosts their beginning.
 
 ";

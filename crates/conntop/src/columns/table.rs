@@ -4,6 +4,9 @@ use conntop_proto::flow::State;
 
 use super::value::{FlowFlags, Offload, Value};
 use super::{Align, Column, Cut, Order, Width};
+use crate::enrich::Fact;
+use crate::enrich::processes::Process;
+use crate::flow::FlowView;
 use crate::orient::End;
 
 const fn fixed(columns: u16) -> Width {
@@ -43,6 +46,10 @@ fn known<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
 
 fn present<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
     value.map_or(Value::Absent, kind)
+}
+
+fn process<'a>(f: &FlowView<'a>, kind: impl Fn(&'a Process) -> Value<'a>) -> Value<'a> {
+    Value::of(f.process(), kind)
 }
 
 /// Every column there is.
@@ -297,6 +304,166 @@ pub static COLUMNS: &[Column] = &[
         field: Some("timeout"),
         help: "time until the kernel forgets it if nothing more is seen",
         ..NUMBER
+    },
+    Column {
+        key: "service",
+        header: "SERVICE",
+        width: fixed(8),
+        priority: 28,
+        value: |f| match f.service() {
+            Fact::Known(name) => Value::Text(name),
+            // Most ports have no name.
+            Fact::Unknown | Fact::Absent => Value::Absent,
+        },
+        field: Some("service"),
+        help: "usual name of what the destination port serves",
+        ..TEXT
+    },
+    Column {
+        key: "name",
+        header: "NAME",
+        width: growing(13, 29),
+        cut: Cut::Start,
+        value: |f| known(f.name(f.remote().address), Value::Text),
+        field: Some("remote_name"),
+        help: "name of the other end",
+        ..TEXT
+    },
+    Column {
+        key: "src_name",
+        header: "SOURCE NAME",
+        width: growing(13, 29),
+        cut: Cut::Start,
+        value: |f| known(f.name(f.orig().src), Value::Text),
+        field: Some("src_name"),
+        help: "name of who opened the connection",
+        ..TEXT
+    },
+    Column {
+        key: "dst_name",
+        header: "DEST NAME",
+        width: growing(13, 29),
+        cut: Cut::Start,
+        value: |f| known(f.name(f.orig().dst), Value::Text),
+        field: Some("dst_name"),
+        help: "name of whom the connection was opened to",
+        ..TEXT
+    },
+    Column {
+        key: "cc",
+        header: "CC",
+        width: fixed(2),
+        priority: 46,
+        value: |f| Value::country(f, f.remote().address),
+        field: Some("cc"),
+        help: "country of the other end, two letters",
+        ..TEXT
+    },
+    Column {
+        key: "src_cc",
+        header: "SC",
+        width: fixed(2),
+        value: |f| Value::country(f, f.orig().src),
+        field: Some("src_cc"),
+        help: "country of who opened the connection",
+        ..TEXT
+    },
+    Column {
+        key: "dst_cc",
+        header: "DC",
+        width: fixed(2),
+        value: |f| Value::country(f, f.orig().dst),
+        field: Some("dst_cc"),
+        help: "country of whom the connection was opened to",
+        ..TEXT
+    },
+    Column {
+        key: "src_city",
+        header: "SRC CITY",
+        width: growing(8, 16),
+        value: |f| Value::city(f, f.orig().src),
+        field: Some("src_city"),
+        help: "city of who opened the connection",
+        ..TEXT
+    },
+    Column {
+        key: "dst_city",
+        header: "DST CITY",
+        width: growing(8, 16),
+        value: |f| Value::city(f, f.orig().dst),
+        field: Some("dst_city"),
+        help: "city of whom the connection was opened to",
+        ..TEXT
+    },
+    Column {
+        key: "asn",
+        header: "ASN",
+        width: fixed(8),
+        order: Order::Ascending,
+        value: |f| Value::asn(f, f.remote().address),
+        field: Some("remote_asn"),
+        help: "number of the network (autonomous system) of the other end",
+        ..NUMBER
+    },
+    Column {
+        key: "org",
+        header: "ORG",
+        width: growing(8, 19),
+        priority: 33,
+        value: |f| Value::org(f, f.remote().address),
+        field: Some("remote_org"),
+        help: "who runs the network of the other end; private, loopback, ... where it is none of the world",
+        ..TEXT
+    },
+    Column {
+        key: "process",
+        header: "PROCESS",
+        width: growing(8, 16),
+        priority: 78,
+        value: |f| process(f, |p| Value::Text(&p.name)),
+        field: Some("process"),
+        help: "process at this machine's end",
+        ..TEXT
+    },
+    Column {
+        key: "pid",
+        header: "PID",
+        width: fixed(7),
+        priority: 31,
+        order: Order::Ascending,
+        value: |f| process(f, |p| Value::Number(u64::from(p.pid))),
+        field: Some("pid"),
+        help: "number of the process",
+        ..NUMBER
+    },
+    Column {
+        key: "user",
+        header: "USER",
+        width: growing(6, 10),
+        priority: 29,
+        value: |f| process(f, |p| Value::Text(&p.user)),
+        field: Some("user"),
+        help: "user whose process it is",
+        ..TEXT
+    },
+    Column {
+        key: "unit",
+        header: "UNIT",
+        width: growing(8, 22),
+        priority: 27,
+        value: |f| process(f, |p| present(p.unit.as_deref(), Value::Text)),
+        field: Some("unit"),
+        help: "unit or container in which the process runs",
+        ..TEXT
+    },
+    Column {
+        key: "command",
+        header: "COMMAND",
+        width: growing(16, 40),
+        value: |f| process(f, |p| Value::Text(&p.command)),
+        field: Some("command"),
+        help: "command line of the process",
+        ..TEXT
     },
     Column {
         key: "status",

@@ -5,7 +5,7 @@ use conntop_proto::flow::{BootMillis, FlowId, State, Status};
 use conntop_proto::tuple::{L4, Proto};
 use serde_json::json;
 
-use super::{COLUMNS, Layout, Look, Preset, find, width};
+use super::{COLUMNS, Layout, Look, Offers, Preset, find, width};
 use crate::flow::testing::{World, check_page, ended, flow, traffic};
 use crate::units::RateUnit;
 
@@ -51,7 +51,7 @@ fn line(world: &World, id: u64, layout: &Layout, look: Look) -> String {
 fn rows_by_default() {
     let world = world();
     let check = |preset, terminal, id, wanted: &str| {
-        let layout = Layout::preset(preset, terminal);
+        let layout = Layout::preset(preset, Offers::default(), terminal);
         assert_eq!(line(&world, id, &layout, Look::default()), wanted, "{preset:?} {terminal}");
     };
     check(Preset::Router, 80, 1, "tcp|EST|S|192.168.1.5|93.184.216.34|443|2.00Mb|100kb|528kB");
@@ -66,8 +66,8 @@ fn rows_by_default() {
     check(Preset::Workstation, 80, 1, "tcp|EST|>|93.184.216.34|443|2.00Mb|100kb|528kB");
     check(Preset::Workstation, 80, 3, "icmp|UNREP|=|127.0.0.1||0b|0b|84B");
     check(Preset::Router, 20, 1, "93.184.216.34|2.00Mb");
-    let bytes = Look { unit: RateUnit::Bytes, ascii: true };
-    let layout = Layout::preset(Preset::Router, 80);
+    let bytes = Look { unit: RateUnit::Bytes, ascii: true, ..Look::default() };
+    let layout = Layout::preset(Preset::Router, Offers::default(), 80);
     assert_eq!(
         line(&world, 2, &layout, bytes),
         "tcp|n/a|O|2001:db~34:5678|2001:db8:aa~d:eeee:ffff|80|n/a|n/a|n/a"

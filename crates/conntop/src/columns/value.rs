@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::words::{STATUSES, end_reason, state_long, state_short};
 use super::{Look, Role};
+use crate::enrich::Fact;
+use crate::enrich::range::Range;
 use crate::flow::FlowView;
 use crate::orient::{Dir, End};
 use crate::units::{self, Elapsed};
@@ -56,6 +58,8 @@ pub enum Value<'a> {
     Number(u64),
     /// Text, sanitized.
     Text(&'a str),
+    /// What an address is for that is nowhere in the world.
+    Range(Range),
     /// Why it ended.
     EndReason(EndReason),
 }
@@ -178,6 +182,45 @@ impl FlowFlags {
     }
 }
 
+impl<'a> Value<'a> {
+    /// What is known of something.
+    #[must_use]
+    pub fn of<T>(fact: Fact<T>, kind: impl FnOnce(T) -> Self) -> Self {
+        match fact {
+            Fact::Known(known) => kind(known),
+            Fact::Unknown => Self::Unknown,
+            Fact::Absent => Self::Absent,
+        }
+    }
+
+    /// Country of an address.
+    #[must_use]
+    pub fn country(f: &FlowView<'a>, address: IpAddr) -> Self {
+        Self::of(f.known.geo().country(address), Self::Text)
+    }
+
+    /// City of an address.
+    #[must_use]
+    pub fn city(f: &FlowView<'a>, address: IpAddr) -> Self {
+        Self::of(f.known.geo().city(address), Self::Text)
+    }
+
+    /// Autonomous system of an address.
+    #[must_use]
+    pub fn asn(f: &FlowView<'a>, address: IpAddr) -> Self {
+        Self::of(f.known.geo().asn(address), |asn| Self::Number(u64::from(asn)))
+    }
+
+    /// Who runs the network of an address; of one that is nowhere in the world, what it is for.
+    #[must_use]
+    pub fn org(f: &FlowView<'a>, address: IpAddr) -> Self {
+        match Range::of(address) {
+            Some(range) => Self::Range(range),
+            None => Self::of(f.known.geo().org(address), Self::Text),
+        }
+    }
+}
+
 impl Value<'_> {
     /// As a cell shows it, whole.
     #[must_use]
@@ -211,6 +254,7 @@ impl Value<'_> {
             Self::Labels(labels) => bits(labels).map(|bit| bit.to_string()).collect::<Vec<_>>().join(","),
             Self::Number(number) => number.to_string(),
             Self::Text(text) => text.to_owned(),
+            Self::Range(range) => range.word().to_owned(),
             Self::EndReason(reason) => end_reason(reason).to_owned(),
         }
     }
@@ -239,6 +283,7 @@ impl Value<'_> {
             Self::Mark(mark) => json!(mark),
             Self::Labels(labels) => json!(bits(labels).collect::<Vec<_>>()),
             Self::Text(text) => json!(text),
+            Self::Range(range) => json!(range.word()),
             Self::EndReason(reason) => json!(end_reason(reason)),
         }
     }
@@ -247,7 +292,9 @@ impl Value<'_> {
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            Self::Unknown | Self::Absent | Self::Rate(0) | Self::State(State::Unknown) => Role::Quiet,
+            Self::Unknown | Self::Absent | Self::Range(_) | Self::Rate(0) | Self::State(State::Unknown) => {
+                Role::Quiet
+            }
             Self::State(
                 State::SynSent
                 | State::SynSent2

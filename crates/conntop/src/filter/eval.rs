@@ -78,6 +78,7 @@ fn compare(value: Value<'_>, op: Op, operand: &Operand) -> Tri {
         (Value::Unknown, _) => Tri::Unknown,
         (Value::Absent, _) => Tri::False,
         (value, Operand::Text(text)) if op == Op::Contains => contains(value, text).into(),
+        (Value::Range(range), Operand::Text(text)) => (range.word() == text).into(),
         (Value::Text(value), Operand::Text(text)) => {
             let equal = value.chars().flat_map(char::to_lowercase).eq(text.chars());
             equal.into()
@@ -160,6 +161,7 @@ fn contains(value: Value<'_>, text: &str) -> bool {
         }
         Value::Dir(dir) => dir.word().contains(text),
         Value::Text(value) => found(value, text),
+        Value::Range(range) => found(range.word(), text),
         other => found(&other.text(Look::default()), text),
     }
 }

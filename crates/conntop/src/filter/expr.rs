@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::fields::{Field, Getter, Kind, field};
+use super::fields::{Field, Getter, field};
 use super::lexer::is_word;
 use super::operand::Operand;
 
@@ -95,13 +95,12 @@ impl Expr {
         Self::Not(Box::new(self))
     }
 
-    /// Whether any test in it is about a field of that kind.
-    pub(super) fn tests_any(&self, kind: Kind) -> bool {
+    /// Whether that holds for any test or word in it.
+    pub(super) fn has(&self, holds: &impl Fn(&Self) -> bool) -> bool {
         match self {
-            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.tests_any(kind)),
-            Self::Not(inner) => inner.tests_any(kind),
-            Self::Test(test) => test.field.kind == kind,
-            Self::Word(_) => false,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.has(holds)),
+            Self::Not(inner) => inner.has(holds),
+            Self::Test(_) | Self::Word(_) => holds(self),
         }
     }
 

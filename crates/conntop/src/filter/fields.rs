@@ -4,6 +4,7 @@
 use conntop_proto::flow::State;
 
 use crate::columns::{FlowFlags, Offload, Value};
+use crate::enrich::Fact;
 use crate::flow::FlowView;
 use crate::orient::End;
 
@@ -40,6 +41,8 @@ pub enum Kind {
     Label,
     /// Number up to this.
     Number(u64),
+    /// Number of an autonomous system, perhaps with AS before it.
+    Asn,
     /// Text.
     Text,
 }
@@ -59,6 +62,7 @@ impl Kind {
             | Self::Offload
             | Self::Mark
             | Self::Label
+            | Self::Asn
             | Self::Text => false,
         }
     }
@@ -90,6 +94,7 @@ impl Kind {
             Self::Mark => "a mark: 5, 0x10, or with a mask 0x10/0xff",
             Self::Label => "the number of a label from 0 to 127",
             Self::Number(_) => "a number",
+            Self::Asn => "a number of a network: 13335 or AS13335",
             Self::Text => "a text",
         }
     }
@@ -125,6 +130,38 @@ pub struct Field {
 impl std::fmt::Debug for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "field {}", self.name)
+    }
+}
+
+/// Fields whose values are found out while flows are looked at.
+const LEARNED: &[&str] = &[
+    "name",
+    "remote_name",
+    "src_name",
+    "dst_name",
+    "country",
+    "cc",
+    "src_cc",
+    "dst_cc",
+    "city",
+    "src_city",
+    "dst_city",
+    "asn",
+    "remote_asn",
+    "org",
+    "remote_org",
+    "process",
+    "pid",
+    "user",
+    "unit",
+    "command",
+];
+
+impl Field {
+    /// Whether its values may change although the flow does not.
+    #[must_use]
+    pub fn is_learned(&self) -> bool {
+        LEARNED.contains(&self.name)
     }
 }
 
@@ -264,6 +301,54 @@ fields! {
             name => Value::Text(name),
         }),
         "node router1", "machine whose table it is in, where there are several";
+    "service": Kind::Text, One(|f| match f.service() {
+            Fact::Known(name) => Value::Text(name),
+            Fact::Unknown | Fact::Absent => Value::Absent,
+        }),
+        "service https", "usual name of what the destination port serves; `none` without";
+    "name": Kind::Text, Two(|f| [
+            known(f.name(f.orig().src), Value::Text),
+            known(f.name(f.orig().dst), Value::Text),
+        ]),
+        "name ~ example", "name of either end, as far as it is known";
+    "remote_name": Kind::Text, One(|f| known(f.name(f.remote().address), Value::Text)),
+        "remote_name ~ example", "name of the other end";
+    "src_name": Kind::Text, One(|f| known(f.name(f.orig().src), Value::Text)),
+        "src_name unknown", "name of who opened the connection";
+    "dst_name": Kind::Text, One(|f| known(f.name(f.orig().dst), Value::Text)),
+        "dst_name ~ example.com", "name of whom the connection was opened to";
+    "country": Kind::Text, Two(|f| [Value::country(f, f.orig().src), Value::country(f, f.orig().dst)]),
+        "country != DE", "country of either end, two letters";
+    "cc": Kind::Text, One(|f| Value::country(f, f.remote().address)),
+        "cc {DE, FR}", "country of the other end";
+    "src_cc": Kind::Text, One(|f| Value::country(f, f.orig().src)),
+        "src_cc none", "country of who opened the connection; `none` of private addresses";
+    "dst_cc": Kind::Text, One(|f| Value::country(f, f.orig().dst)),
+        "dst_cc US", "country of whom the connection was opened to";
+    "city": Kind::Text, Two(|f| [Value::city(f, f.orig().src), Value::city(f, f.orig().dst)]),
+        "city ~ berlin", "city of either end";
+    "src_city": Kind::Text, One(|f| Value::city(f, f.orig().src)),
+        "src_city Paris", "city of who opened the connection";
+    "dst_city": Kind::Text, One(|f| Value::city(f, f.orig().dst)),
+        "dst_city Paris", "city of whom the connection was opened to";
+    "asn": Kind::Asn, Two(|f| [Value::asn(f, f.orig().src), Value::asn(f, f.orig().dst)]),
+        "asn AS13335", "number of the network (autonomous system) of either end";
+    "remote_asn": Kind::Asn, One(|f| Value::asn(f, f.remote().address)),
+        "remote_asn 64496", "the same of the other end";
+    "org": Kind::Text, Two(|f| [Value::org(f, f.orig().src), Value::org(f, f.orig().dst)]),
+        "org ~ cloudflare", "who runs the network of either end; private, loopback, multicast, ...";
+    "remote_org": Kind::Text, One(|f| Value::org(f, f.remote().address)),
+        "remote_org private", "the same of the other end";
+    "process": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.name))),
+        "process ~ curl", "process at this machine's end";
+    "pid": Kind::Number(u64::MAX), One(|f| Value::of(f.process(), |p| Value::Number(u64::from(p.pid)))),
+        "pid 4711", "number of the process";
+    "user": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.user))),
+        "user www-data", "user whose process it is";
+    "unit": Kind::Text, One(|f| Value::of(f.process(), |p| present(p.unit.as_deref(), Value::Text))),
+        "unit nginx.service", "unit or container of the process; `none` without";
+    "command": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.command))),
+        "command ~ backup", "command line of the process";
     "labels" | "label": Kind::Label, One(|f| present(f.flow.labels(), Value::Labels)),
         "labels 5", "this label bit is set; `none` without any";
 }

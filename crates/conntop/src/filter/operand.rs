@@ -108,7 +108,7 @@ impl Operand {
         if text.eq_ignore_ascii_case("unknown") {
             return Ok(Self::Unknown);
         }
-        let may_be_absent = matches!(kind, Kind::Text | Kind::Net | Kind::Port | Kind::Label);
+        let may_be_absent = matches!(kind, Kind::Text | Kind::Net | Kind::Port | Kind::Label | Kind::Asn);
         if may_be_absent && text.eq_ignore_ascii_case("none") {
             return Ok(Self::None);
         }
@@ -128,6 +128,11 @@ impl Operand {
                 Ok(bit @ 0..=127) if is_digits(text) => Ok(Self::Label(bit)),
                 _ => Err(Wrong::new(kind)),
             },
+            Kind::Asn => {
+                let digits = text.strip_prefix("AS").or_else(|| text.strip_prefix("as")).unwrap_or(text);
+                let number = digits.parse().ok().filter(|_| is_digits(digits));
+                number.map(|n: u32| Self::Range(n.into(), n.into())).ok_or_else(|| Wrong::new(kind))
+            }
             Kind::Text => Ok(Self::text(text)),
         }
     }

@@ -247,6 +247,7 @@ fn operand(kind: Kind) -> BoxedStrategy<Operand> {
             .prop_map(|(value, mask)| Operand::Mark { value: value & mask, mask })
             .boxed(),
         Kind::Label => (0_u8..128).prop_map(Operand::Label).boxed(),
+        Kind::Asn => any::<u32>().prop_map(|n| Operand::Range(n.into(), n.into())).boxed(),
         Kind::Text => ".{0,9}".prop_map(|text| Operand::text(&text)).boxed(),
     };
     prop_oneof![9 => of, 1 => Just(Operand::Unknown)].boxed()

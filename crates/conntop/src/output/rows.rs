@@ -178,10 +178,7 @@ fn comma_separated<'a>(
 
 /// The default columns.
 fn preset(nodes: &Nodes, query: &Query, width: u16) -> Layout {
-    match nodes.several() {
-        true => Layout::of_nodes(query.preset(nodes), width),
-        false => Layout::preset(query.preset(nodes), width),
-    }
+    Layout::preset(query.preset(nodes), nodes.offers(), width)
 }
 
 /// Columns with their widths; rates only where they were learnt.

@@ -92,6 +92,10 @@ pub enum Action {
     Window,
     /// Rates in bits or in bytes.
     Bits,
+    /// Shows hosts by their names, or by their addresses again.
+    Names,
+    /// Shows ports by what they serve, or by their numbers again.
+    Services,
     /// Hides flows within the local networks, or shows them again.
     HideLocal,
     /// Asks whether to make the kernel track connections.

@@ -16,6 +16,7 @@ mod layers;
 mod listing;
 mod pace;
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
@@ -25,7 +26,7 @@ use ratatui::layout::Rect;
 use self::cursor::Cursor;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
-use self::listing::{Ask, Listing, Of};
+use self::listing::{Ask, Listing};
 use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
@@ -34,6 +35,7 @@ use super::screen::Screen;
 use super::zone::Zone;
 use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::engine::{Connection, Engine};
+use crate::enrich::Learned;
 use crate::flow::{FlowKey, NodeId};
 use crate::mirror::MirrorError;
 use crate::nodes::Nodes;
@@ -74,6 +76,10 @@ pub struct Options {
     pub leftover: Option<String>,
     /// Time zone of the person at the terminal.
     pub zone: Zone,
+    /// Whether hosts are shown by their names to begin with.
+    pub names: bool,
+    /// The same of ports.
+    pub services: bool,
 }
 
 /// The application.
@@ -91,6 +97,9 @@ pub struct App {
     suits: bool,
     hide_local: bool,
     unit: RateUnit,
+    /// Whether hosts and ports are shown by their names.
+    names: bool,
+    services: bool,
     window: usize,
     paused: Option<Instant>,
     frozen: bool,
@@ -130,6 +139,8 @@ impl App {
             suits: options.preset.is_none() && options.local,
             hide_local: false,
             unit: options.unit,
+            names: options.names,
+            services: options.services,
             window: 0,
             paused: None,
             frozen: false,
@@ -202,6 +213,32 @@ impl App {
             _ => &self.visible,
         };
         flows.iter().copied().filter(able).take(MOST_FOCUSED).collect()
+    }
+
+    /// Hosts that somebody looks at and wants to see by their names.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<(NodeId, IpAddr)> {
+        let open = match self.layers.last() {
+            Some(Open::Details { id, .. }) => Some(*id),
+            _ => None,
+        };
+        let rows = self.visible.iter().copied().filter(|_| self.names).take(MOST_FOCUSED);
+        let flow = |key: FlowKey| self.nodes.get(key.node())?.engine().mirror().get(key.id());
+        let both = |key: FlowKey| Some((key.node(), flow(key)?.orig()));
+        let mut hosts: Vec<_> = open
+            .into_iter()
+            .chain(rows)
+            .filter_map(both)
+            .flat_map(|(node, orig)| [(node, orig.src), (node, orig.dst)])
+            .collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
+    }
+
+    /// Takes in what was found out beside the flows.
+    pub fn learn(&mut self, learned: Learned) {
+        self.nodes.learn(learned);
     }
 
     /// The collector of a node was told of these flows. What stands on a paused screen stays as it is.
@@ -321,6 +358,8 @@ impl App {
                     RateUnit::Bytes => RateUnit::Bits,
                 };
             }
+            Action::Names => self.names = !self.names,
+            Action::Services => self.services = !self.services,
             Action::HideLocal => {
                 self.hide_local = !self.hide_local;
                 self.hold_until = None;
@@ -395,7 +434,9 @@ impl App {
             width: self.size.0,
             motion,
             now: self.nodes.now(self.paused.unwrap_or(now)),
-            of: if self.nodes.several() { Of::Several } else { Of::One },
+            offers: self.nodes.offers(),
+            names: self.names,
+            services: self.services,
         }
     }
 

@@ -104,6 +104,8 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('o')], Action::Freeze, ROWS, "freeze the order: values move, rows do not", "Order"),
     bind(&[Key::ch('w')], Action::Window, &[Flows, Details], "window of the rates: 2, 10 or 40 s", "Window"),
     bind(&[Key::ch('b')], Action::Bits, &[Flows, Details], "rates in bits or in bytes", "Bits"),
+    bind(&[Key::ch('n')], Action::Names, &[Flows, Details], "hosts by name or by address", "Names"),
+    bind(&[Key::ch('N')], Action::Services, &[Flows, Details], "ports by service or by number", ""),
     bind(&[Key::ch('L')], Action::HideLocal, ROWS, "hide flows within the local networks, or show them", ""),
     bind(&[Key::ch('v')], Action::Layout, ROWS, "columns of a router or of a workstation", "View"),
     bind(&[Key::ch('A')], Action::Activate, ROWS, "make the kernel track connections (asks first)", ""),

@@ -28,6 +28,8 @@ use super::draw::{self, Look};
 use super::hangup;
 use super::key::Key;
 use super::terminal::Guard;
+use crate::enrich::Learned;
+use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
 use crate::source::{NodeId, Request, SourceError, SourceEvent, Sources};
 
@@ -73,6 +75,7 @@ pub async fn run(
     mut sources: Sources,
     look: Look,
     repairs: &mut dyn Repairs,
+    mut lookups: Lookups,
 ) -> io::Result<Exit> {
     let mut signals = Signals::listen()?;
     let mut guard = Guard::take()?;
@@ -100,6 +103,7 @@ pub async fn run(
                 guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
                 pace.drawn();
                 want(&mut focus, &app.focus());
+                lookups.look_at(&app.hosts());
             }
             if done {
                 pace.done(Instant::now());
@@ -124,6 +128,7 @@ pub async fn run(
             // Whoever feeds the source gets a turn as well.
             () = tokio::task::yield_now(), if goes_on => Happened::Nothing,
             event = sources.next(), if !goes_on && open && !app.paused() => Happened::Source(event),
+            learned = lookups.next(), if !goes_on && !app.paused() => Happened::Learned(learned),
             () = at(wake), if !goes_on => Happened::Time,
         };
         let effects = match happened {
@@ -180,6 +185,11 @@ pub async fn run(
                 }
                 Vec::new()
             }
+            Happened::Learned(learned) => {
+                app.learn(learned);
+                pace.data();
+                Vec::new()
+            }
             Happened::Time => {
                 pace.time(Instant::now(), due);
                 Vec::new()
@@ -211,6 +221,7 @@ enum Happened {
     Signal(Control),
     Terminal(Option<Event>),
     Source(Option<(NodeId, SourceEvent)>),
+    Learned(Learned),
     Time,
     /// What has been begun goes on.
     Nothing,

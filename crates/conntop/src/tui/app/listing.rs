@@ -5,7 +5,7 @@ use std::time::Duration;
 use conntop_proto::flow::FlowRow;
 
 use super::cursor::Ranks;
-use crate::columns::{self, COLUMNS, Cell, Column, Layout, Order, Placed, Preset};
+use crate::columns::{self, COLUMNS, Cell, Column, Layout, Offers, Order, Placed, Preset};
 use crate::engine::Engine;
 pub(crate) use crate::filter::Filter;
 use crate::flow::{FlowKey, FlowView, Now, Source};
@@ -38,24 +38,20 @@ pub(crate) struct Ask {
     pub(crate) motion: Motion,
     /// The moment by the clocks of each node.
     pub(crate) now: Vec<Now>,
-    /// Whose flows they are.
-    pub(crate) of: Of,
-}
-
-/// Whether rows have to say whose they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Of {
-    One,
-    Several,
+    /// What can be known of them.
+    pub(crate) offers: Offers,
+    /// Whether hosts and ports are shown by their names.
+    pub(crate) names: bool,
+    pub(crate) services: bool,
 }
 
 impl Ask {
     /// Columns that fit the terminal.
     pub(crate) fn layout(&self) -> Layout {
-        match (self.columns.is_empty(), self.of) {
-            (true, Of::One) => Layout::preset(self.preset, self.width),
-            (true, Of::Several) => Layout::of_nodes(self.preset, self.width),
-            (false, _) => Layout::of(&self.columns, self.width),
+        if self.columns.is_empty() {
+            Layout::preset(self.preset, self.offers, self.width)
+        } else {
+            Layout::of(&self.columns, self.width)
         }
     }
 }
@@ -127,10 +123,11 @@ impl Listing {
             nodes.several() && nodes.get(key.node()).is_some_and(|node| node.health() != Health::Live)
         };
         let layout = ask.layout();
+        let look = columns::Look { unit: ask.unit, ascii: false, names: ask.names, services: ask.services };
         let rows = self.0.rows(top, height).into_iter();
         rows.map(|place| {
             let mut row = match look_at(place.id) {
-                Some(view) => row(&view, &layout, ask.unit),
+                Some(view) => row(&view, &layout, look),
                 None => Row { ghost: true, ..Row::default() },
             };
             if old(place.id) {
@@ -189,8 +186,7 @@ fn outdate(row: &mut Row, layout: &Layout) {
     }
 }
 
-fn row(view: &FlowView<'_>, layout: &Layout, unit: RateUnit) -> Row {
-    let look = columns::Look { unit, ascii: false };
+fn row(view: &FlowView<'_>, layout: &Layout, look: columns::Look) -> Row {
     let new = view.is_new(NEW);
     let cell = |placed: &Placed| {
         if view.ended.is_some() && placed.column.key == "state" {

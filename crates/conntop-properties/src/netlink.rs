@@ -1,9 +1,10 @@
-//! The netlink parser: whatever the bytes, as many items as headers at most, the same in both ways of
-//! reading; and what [`Requests`] writes is read back.
+//! The netlink parsers: whatever the bytes, as many items (or sockets) as headers at most, the same in both
+//! ways of reading; and what [`Requests`] writes is read back.
 
 use std::net::IpAddr;
 
 use nfnetlink::ct::{CtEvent, CtMessage, L4, NewFlow, ProtoState, Requests, Status, Tuple};
+use nfnetlink::diag::sockets;
 use nfnetlink::{Item, Read, messages};
 
 /// Bytes of a netlink header.
@@ -13,6 +14,7 @@ pub(crate) fn check(bytes: &[u8]) {
     // In an allocation of just their size, so that a sanitizer sees the first byte beyond.
     let exact: Box<[u8]> = bytes.into();
     assert!(messages(&exact).count() <= exact.len() / HEADER + 1);
+    assert!(sockets(&exact).count() <= exact.len() / HEADER + 1);
     same_in_place(&exact);
     own_encoding(bytes);
 }

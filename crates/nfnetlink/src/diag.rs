@@ -1,8 +1,12 @@
-//! Who owns a TCP socket of this machine: one exact question to the kernel (sock_diag), whose cost
-//! does not depend on how many sockets there are, or a walk through `/proc/net/tcp` and `tcp6`.
+//! Sockets of this machine by sock_diag. Who owns one of TCP: one exact question to the kernel, whose
+//! cost does not depend on how many sockets there are, or a walk through `/proc/net/tcp` and `tcp6`.
+//! And all of a kind ([`DiagSocket::dump`]), with what TCP counts for each.
 //!
 //! Anybody may ask. The answer is about sockets of the network namespace in which the asking one was
 //! opened.
+
+mod dump;
+mod info;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _, Seek as _};
@@ -10,6 +14,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::net::{Protocol, netlink};
 
+pub use self::dump::Dumped;
+pub use self::info::{Counts, Query, SocketInfo, SocketState, States, TcpInfo, sockets};
 use crate::error::{Error, Result};
 use crate::message::errno;
 use crate::socket::{CHUNK, Socket};
@@ -18,7 +24,6 @@ use crate::wire::{Frames, Header, NLM_F_REQUEST, NLMSG_ERROR, Problem, Writer};
 const SOCK_DIAG: Option<Protocol> = Some(netlink::SOCK_DIAG);
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
-const TCP: u8 = 6;
 const INET: u8 = 2;
 const INET6: u8 = 10;
 /// `INET_DIAG_NOCOOKIE`: any incarnation of the socket.
@@ -27,6 +32,24 @@ const NO_COOKIE: [u8; 8] = [0xff; 8];
 const MESSAGE_LEN: usize = 72;
 
 const OPERATION: &str = "asking who owns a socket";
+
+/// Protocols whose sockets can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Transport {
+    /// TCP.
+    Tcp = 6,
+    /// UDP.
+    Udp = 17,
+}
+
+impl Transport {
+    /// The IP protocol's number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
 
 /// The owner of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +67,16 @@ pub struct DiagSocket {
     writer: Writer,
     seq: u32,
     buffer: Vec<u8>,
+    /// A dump was begun and not read to its end.
+    unfinished: bool,
 }
 
 impl DiagSocket {
     /// # Errors
     /// If the kernel has no sock_diag, or a sandbox forbids it.
     pub fn open() -> Result<Self> {
-        let socket = Socket::open(SOCK_DIAG, 0, "opening a sock_diag socket")?;
-        Ok(Self { socket, writer: Writer::default(), seq: 0, buffer: vec![0; CHUNK] })
+        let (socket, writer) = (connect()?, Writer::default());
+        Ok(Self { socket, writer, seq: 0, buffer: vec![0; CHUNK], unfinished: false })
     }
 
     /// The owner of the TCP socket that is bound to `local` and connected to `remote`, or that
@@ -62,6 +87,7 @@ impl DiagSocket {
     /// # Errors
     /// If the kernel refuses.
     pub fn tcp_owner(&mut self, local: SocketAddr, remote: SocketAddr) -> Result<Option<Owner>> {
+        self.ready()?;
         self.seq = self.seq.wrapping_add(1);
         self.writer.clear();
         let header = Header { kind: SOCK_DIAG_BY_FAMILY, flags: NLM_F_REQUEST, seq: self.seq, port: 0 };
@@ -94,13 +120,17 @@ impl DiagSocket {
     }
 }
 
+fn connect() -> Result<Socket> {
+    Socket::open(SOCK_DIAG, 0, "opening a sock_diag socket")
+}
+
 /// `struct inet_diag_req_v2`. What it calls source is the end of the socket that is asked for.
 fn request(local: SocketAddr, remote: SocketAddr) -> [u8; 56] {
     let (local_ip, remote_ip) = (local.ip().to_canonical(), remote.ip().to_canonical());
     let family = if local_ip.is_ipv4() { INET } else { INET6 };
     let mut bytes = [0; 56];
     let parts: [&[u8]; 9] = [
-        &[family, TCP, 0, 0],
+        &[family, Transport::Tcp.number(), 0, 0],
         &u32::MAX.to_ne_bytes(), // in any state
         &local.port().to_be_bytes(),
         &remote.port().to_be_bytes(),

@@ -46,6 +46,15 @@ impl<T> Fact<T> {
         }
     }
 
+    /// The same, borrowed.
+    pub fn as_ref(&self) -> Fact<&T> {
+        match self {
+            Self::Known(known) => Fact::Known(known),
+            Self::Unknown => Fact::Unknown,
+            Self::Absent => Fact::Absent,
+        }
+    }
+
     /// What is known, if anything is.
     pub fn known(self) -> Option<T> {
         match self {

@@ -420,7 +420,7 @@ pub static COLUMNS: &[Column] = &[
         header: "PROCESS",
         width: growing(8, 16),
         priority: 78,
-        value: |f| process(f, |p| Value::Text(&p.name)),
+        value: |f| process(f, |p| known(p.name.as_deref(), Value::Text)),
         field: Some("process"),
         help: "process at this machine's end",
         ..TEXT
@@ -431,7 +431,7 @@ pub static COLUMNS: &[Column] = &[
         width: fixed(7),
         priority: 31,
         order: Order::Ascending,
-        value: |f| process(f, |p| Value::Number(u64::from(p.pid))),
+        value: |f| process(f, |p| known(p.pid, |pid| Value::Number(u64::from(pid)))),
         field: Some("pid"),
         help: "number of the process",
         ..NUMBER
@@ -451,7 +451,7 @@ pub static COLUMNS: &[Column] = &[
         header: "UNIT",
         width: growing(8, 22),
         priority: 27,
-        value: |f| process(f, |p| present(p.unit.as_deref(), Value::Text)),
+        value: |f| process(f, |p| Value::of(p.unit.as_ref(), |unit| Value::Text(unit))),
         field: Some("unit"),
         help: "unit or container in which the process runs",
         ..TEXT
@@ -460,7 +460,7 @@ pub static COLUMNS: &[Column] = &[
         key: "command",
         header: "COMMAND",
         width: growing(16, 40),
-        value: |f| process(f, |p| Value::Text(&p.command)),
+        value: |f| process(f, |p| known(p.command.as_deref(), Value::Text)),
         field: Some("command"),
         help: "command line of the process",
         ..TEXT

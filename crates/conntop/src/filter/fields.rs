@@ -339,15 +339,15 @@ fields! {
         "org ~ cloudflare", "who runs the network of either end; private, loopback, multicast, ...";
     "remote_org": Kind::Text, One(|f| Value::org(f, f.remote().address)),
         "remote_org private", "the same of the other end";
-    "process": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.name))),
+    "process": Kind::Text, One(|f| Value::of(f.process(), |p| known(p.name.as_deref(), Value::Text))),
         "process ~ curl", "process at this machine's end";
-    "pid": Kind::Number(u64::MAX), One(|f| Value::of(f.process(), |p| Value::Number(u64::from(p.pid)))),
+    "pid": Kind::Number(u64::MAX), One(|f| Value::of(f.process(), |p| known(p.pid, |pid| Value::Number(u64::from(pid))))),
         "pid 4711", "number of the process";
     "user": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.user))),
         "user www-data", "user whose process it is";
-    "unit": Kind::Text, One(|f| Value::of(f.process(), |p| present(p.unit.as_deref(), Value::Text))),
+    "unit": Kind::Text, One(|f| Value::of(f.process(), |p| Value::of(p.unit.as_ref(), |unit| Value::Text(unit)))),
         "unit nginx.service", "unit or container of the process; `none` without";
-    "command": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.command))),
+    "command": Kind::Text, One(|f| Value::of(f.process(), |p| known(p.command.as_deref(), Value::Text))),
         "command ~ backup", "command line of the process";
     "labels" | "label": Kind::Label, One(|f| present(f.flow.labels(), Value::Labels)),
         "labels 5", "this label bit is set; `none` without any";

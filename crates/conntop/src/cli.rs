@@ -8,9 +8,13 @@ mod server;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conntop_proto::auth::Fingerprint;
 
+use crate::config::{Alias, Config};
+use crate::enrich::names::Dns;
+use crate::orient::Net;
 use crate::source::{CpuBudget, Target, TargetError};
 
 pub(crate) use self::open::{Session, open};
@@ -121,6 +125,100 @@ pub struct Common {
     /// Hold every message against the protocol's JSON Schema, not only the control messages
     #[arg(long, global = true, help_heading = "From where")]
     pub validate: bool,
+    /// Configuration file; without it conntop/config.toml in $XDG_CONFIG_HOME or ~/.config
+    #[arg(long, value_name = "FILE", env = "CONNTOP_CONFIG", global = true, help_heading = "What")]
+    pub config: Option<PathBuf>,
+    /// Networks on our side, before all that the machine tells of itself
+    #[arg(
+        long,
+        value_name = "NETWORK,...",
+        value_delimiter = ',',
+        env = "CONNTOP_LOCAL",
+        global = true,
+        help_heading = "What"
+    )]
+    pub local: Vec<Net>,
+    /// What to call an address or network, as the configuration's [names]
+    #[arg(
+        long,
+        value_name = "ADDRESS=NAME,...",
+        value_delimiter = ',',
+        env = "CONNTOP_ALIAS",
+        global = true,
+        help_heading = "Names"
+    )]
+    pub alias: Vec<Alias>,
+    /// How names of hosts are asked for: ptr when nothing is said
+    #[arg(long, value_enum, value_name = "HOW", env = "CONNTOP_DNS", global = true, help_heading = "Names")]
+    pub dns: Option<Dns>,
+    /// Believe only names from DNS that lead back to their address
+    #[arg(
+        long,
+        env = "CONNTOP_DNS_CONFIRM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub dns_confirm: Option<bool>,
+    /// Show hosts by their addresses
+    #[arg(
+        short,
+        long,
+        env = "CONNTOP_NO_HOSTNAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub no_hostname: Option<bool>,
+    /// Show ports by their numbers
+    #[arg(
+        short = 'P',
+        long,
+        env = "CONNTOP_NO_SERVNAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub no_servname: Option<bool>,
+    /// Leave out conntop's own questions for names
+    #[arg(
+        long,
+        env = "CONNTOP_HIDE_OWN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub hide_own: Option<bool>,
+    /// Databases of places, or folders with some, before the usual ones
+    #[arg(
+        long,
+        value_name = "PATH,...",
+        value_delimiter = ',',
+        env = "CONNTOP_GEOIP_PATHS",
+        global = true,
+        help_heading = "Names"
+    )]
+    pub geoip_paths: Vec<PathBuf>,
     /// Only flows that match, such as 'dport 443 and not dst in 10.0.0.0/8'
     #[arg(short, long, value_name = "EXPRESSION", global = true, help_heading = "What")]
     pub filter: Option<String>,
@@ -142,6 +240,26 @@ pub enum ViewKind {
     Router,
     /// Local and remote end.
     Workstation,
+}
+
+impl Common {
+    /// Takes what neither an option nor the environment says from the configuration file.
+    fn settle(&mut self, config: Config) {
+        fn list<T>(ours: &mut Vec<T>, file: Vec<T>) {
+            if ours.is_empty() {
+                *ours = file;
+            }
+        }
+        list(&mut self.local, config.local);
+        list(&mut self.geoip_paths, config.geoip.paths);
+        // One by one: of two names for the same the first counts.
+        self.alias.extend(config.names.0);
+        self.dns = self.dns.or(config.dns);
+        self.dns_confirm = self.dns_confirm.or(config.dns_confirm);
+        self.no_hostname = self.no_hostname.or(config.no_hostname);
+        self.no_servname = self.no_servname.or(config.no_servname);
+        self.hide_own = self.hide_own.or(config.hide_own);
+    }
 }
 
 impl Cli {

@@ -12,7 +12,7 @@ use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, S
 use hashbrown::HashSet;
 
 use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
-use crate::orient::LocalNets;
+use crate::orient::{LocalNets, Net};
 use crate::source::{SourceEnd, SourceEvent};
 
 pub use self::notice::{Notice, NoticeKind};
@@ -85,6 +85,13 @@ impl Engine {
             clock: None,
             generation: 0,
         }
+    }
+
+    /// Networks that are local in any case.
+    pub fn set_local(&mut self, nets: Vec<Net>) {
+        self.generation += 1;
+        self.nets.configure(nets);
+        self.mirror.set_classify(classify(&self.nets));
     }
 
     /// Takes in what the source told at `now`.

@@ -7,6 +7,7 @@
 
 // From where the data comes, and what holds it.
 pub mod activate;
+pub mod config;
 pub mod engine;
 pub mod enrich;
 pub mod mirror;

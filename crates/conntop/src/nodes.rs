@@ -11,6 +11,7 @@ use crate::engine::{Connection, Engine};
 use crate::enrich::{Enricher, Learned};
 use crate::flow::{FlowKey, Now, Source};
 use crate::mirror::{Limits, MirrorError};
+use crate::orient::Net;
 pub use crate::source::NodeId;
 use crate::source::{SourceEnd, SourceEvent};
 
@@ -96,6 +97,8 @@ pub struct Nodes {
     most: usize,
     /// What is known beside their flows.
     enricher: Enricher,
+    /// Networks that are local in any case.
+    local: Vec<Net>,
 }
 
 impl Nodes {
@@ -104,7 +107,7 @@ impl Nodes {
     pub fn one(engine: Engine, place: impl Into<String>) -> Self {
         let place = place.into();
         let first = Node { engine, name: place.clone(), place, failure: None };
-        Self { first, others: Vec::new(), most: usize::MAX, enricher: Enricher::default() }
+        Self { first, others: Vec::new(), most: usize::MAX, enricher: Enricher::default(), local: Vec::new() }
     }
 
     /// Those at these places, [`FlowKey::NODES`] at most, which hold as many flows together as the
@@ -116,7 +119,16 @@ impl Nodes {
             |place: String| Node { engine: Engine::new(limits), name: place.clone(), place, failure: None };
         let first = node(places.next()?);
         let others = places.map(node).collect();
-        Some(Self { first, others, most: limits.flows, enricher: Enricher::default() })
+        let enricher = Enricher::default();
+        Some(Self { first, others, most: limits.flows, enricher, local: Vec::new() })
+    }
+
+    /// The same with networks that are local to each in any case.
+    #[must_use]
+    pub fn with_local(mut self, nets: &[Net]) -> Self {
+        self.local = nets.to_vec();
+        self.engines_mut().for_each(|engine| engine.set_local(nets.to_vec()));
+        self
     }
 
     /// The same with something known beside their flows.
@@ -261,8 +273,10 @@ impl Nodes {
 
     /// Forgets what is known of a node but its name.
     pub fn forget(&mut self, id: NodeId) {
+        let local = self.local.clone();
         if let Some(node) = self.get_mut(id) {
             node.engine = Engine::default();
+            node.engine.set_local(local);
         }
     }
 

@@ -151,6 +151,11 @@ impl LocalNets {
         nets
     }
 
+    /// Other networks that the user configured.
+    pub fn configure(&mut self, configured: Vec<Net>) {
+        self.configured = configured;
+    }
+
     /// Takes over the collector's addresses. True when that changed anything.
     pub fn set_host(&mut self, host: &Host) -> bool {
         let own = host.addresses.iter().map(|a| a.address).collect();

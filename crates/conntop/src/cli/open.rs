@@ -10,7 +10,11 @@ use nfnetlink::netns::Netns;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
+use crate::enrich::Enricher;
+use crate::enrich::geo::Geo;
 use crate::enrich::lookups::Lookups;
+use crate::enrich::names::Names;
+use crate::enrich::services::Services;
 use crate::flow::FlowKey;
 use crate::mirror::Limits;
 use crate::nodes::Nodes;
@@ -49,6 +53,7 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     let Some(nodes) = Nodes::at(labels.iter().cloned(), limits(common)) else {
         return open_local(common, subscribe);
     };
+    let nodes = nodes.with_local(&common.local).with(enricher(common));
     if let Some(twice) =
         labels.iter().enumerate().find_map(|(n, label)| labels.get(..n)?.contains(label).then_some(label))
     {
@@ -124,8 +129,14 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let leftovers = Leftovers::find(netns);
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
+    let nodes = nodes.with_local(&common.local).with(enricher(common));
     let lookups = Lookups::default();
     Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups })
+}
+
+/// What is known from the beginning.
+fn enricher(common: &Common) -> Enricher {
+    Enricher::new(Geo::default(), Names::new(&common.alias), Services::default())
 }
 
 fn limits(common: &Common) -> Limits {

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
 use super::{Cli, Command, ListArgs, screen, server};
-use crate::output::exit::{FAILURE, Failure, INTERRUPTED};
+use crate::config::{Config, ConfigError};
+use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::{list, watch};
 
 /// Runs the program with its arguments (its name included).
@@ -29,10 +30,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     cli.gather();
-    match dispatch(&cli) {
+    let config = Config::load(cli.common.config.as_deref());
+    match config.map(|config| cli.common.settle(config)).map_err(refused).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+fn refused(error: ConfigError) -> Failure {
+    Failure::new(CONFIG, error.to_string())
 }
 
 fn dispatch(cli: &Cli) -> Result<(), Failure> {

@@ -47,6 +47,8 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
         filter: common.filter.clone(),
         sort,
         leftover: session.leftovers.as_ref().map(Leftovers::text),
+        names: common.no_hostname != Some(true),
+        services: common.no_servname != Some(true),
         zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()
     })

@@ -49,6 +49,18 @@ impl Net {
         Self { address, prefix: longest(address) }
     }
 
+    /// Length of its prefix.
+    #[must_use]
+    pub fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// The address, if it holds only one.
+    #[must_use]
+    pub fn only(self) -> Option<IpAddr> {
+        (self.prefix == longest(self.address)).then_some(self.address)
+    }
+
     /// Whether the address is in it.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {

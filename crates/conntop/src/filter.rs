@@ -15,6 +15,7 @@ mod lexer;
 mod manual;
 mod operand;
 mod parse;
+mod typing;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use self::expr::{Expr, Op, Test};
 pub use self::fields::{FIELDS, Field, Kind, field};
 pub use self::manual::manual;
 pub use self::operand::Operand;
+pub use self::typing::Typed;
 
 /// Longest text of a filter, bytes: a line of a person or a script, never a file.
 pub const MAX_LENGTH: usize = 4096;

@@ -72,7 +72,7 @@ fn screens(text: &str) -> Vec<Screen> {
         }),
         ..base.clone()
     };
-    let caret = |from, to| Some(Caret { from, to, message: text.to_owned() });
+    let caret = |from, to| Some(Caret { from, to, message: text.to_owned(), unfinished: false });
     let with_layer = |layer| Screen { layer: Some(layer), ..base.clone() };
     let lines = vec![vec![cell(Role::Label), cell(Role::Text)]; 30];
     vec![

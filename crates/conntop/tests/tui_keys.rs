@@ -153,17 +153,47 @@ fn an_invalid_filter_leaves_the_one_of_before() {
     // Without a filter, everything stays; `dport 4` is a filter that nothing satisfies.
     check("", "/ \"dport\"", false, None);
     check("", "/ \"dport 4\"", true, Some(&[]));
-    check("", "/ \"dport 4 and\"", false, None);
+    check("", "/ \"dport 4 and\"", false, Some(&[]));
     check("", "/ \"dport 53\"", true, Some(&["53"]));
     check("", "/ \"dport 53 and colour red\"", false, None);
     check("", "/ \"dport 53 and colour red\" Esc", true, None);
+    // What stands before an end that is still missing holds, whatever the next key.
+    for next in [
+        " ",
+        " a",
+        " an",
+        " and",
+        " and ",
+        " and d",
+        " and dst",
+        " and dst ",
+        " and dst i",
+        " and dst 10.",
+        " and (",
+        " and (dst 1.",
+        " and proto {",
+        " and not",
+        " and \\\"ab",
+        " &",
+        " and rate > 1",
+    ] {
+        let valid = next == " ";
+        check("", &format!("/ \"dport 53{}\"", next.replace("\\\"", "'")), valid, Some(&["53"]));
+    }
+    check("", "/ \"port {53, \"", false, Some(&["53"]));
+    check("", "/ \"(dport 53 or dport 80\"", false, Some(&["53", "80"]));
+    // The beginning of a field's name is no search until it is taken as one.
+    check("", "/ \"dpo\"", false, None);
+    check("", "/ \"dpo\" Enter", true, Some(&[]));
+    check("", "/ \"dport 53 and\" Enter", false, Some(&["53"]));
     // With one, it holds.
     let before = "/ \"dport 53\" Enter";
     check(before, "/ \" or\"", false, Some(&["53"]));
     check(before, "/ \" or dport 80\"", true, Some(&["53", "80"]));
-    check(before, "/ \" or dport 80 or\"", false, Some(&["53"]));
-    check(before, "/ \" or dport 80 or\" Enter", false, Some(&["53"]));
+    check(before, "/ \" or dport 80 or\"", false, Some(&["53", "80"]));
+    check(before, "/ \" or dport 80 or\" Enter", false, Some(&["53", "80"]));
     check(before, "/ \" or dport 80 or\" Esc", true, Some(&["53"]));
+    check(before, "/ \" or dport 80 or colour red\"", false, Some(&["53"]));
     // What was accepted in between is what counts.
     check(before, "/ \" or dport 80\" Enter / \" or\"", false, Some(&["53", "80"]));
 }

@@ -16,15 +16,21 @@ pub struct FilterError {
     pub expected: Option<String>,
     /// What may help.
     pub hint: Option<String>,
+    /// Whether what is wrong is a value that may be the beginning of a right one.
+    pub(super) may_be_begun: bool,
 }
 
 impl FilterError {
     pub(super) fn expected(span: Range<usize>, what: impl Into<String>) -> Self {
-        Self { span, problem: None, expected: Some(what.into()), hint: None }
+        Self { span, problem: None, expected: Some(what.into()), hint: None, may_be_begun: false }
     }
 
     pub(super) fn problem(span: Range<usize>, what: impl Into<String>) -> Self {
-        Self { span, problem: Some(what.into()), expected: None, hint: None }
+        Self { span, problem: Some(what.into()), expected: None, hint: None, may_be_begun: false }
+    }
+
+    pub(super) fn may_be_begun(self) -> Self {
+        Self { may_be_begun: true, ..self }
     }
 
     pub(super) fn hint(self, hint: Option<String>) -> Self {

@@ -214,7 +214,8 @@ impl<'a> Parser<'a> {
             return Ok(Operand::text(text));
         }
         let operand = Operand::parse(field.kind, text)
-            .map_err(|wrong| FilterError::expected(here.clone(), wrong.expected).hint(wrong.hint))?;
+            .map_err(|wrong| FilterError::expected(here.clone(), wrong.expected).hint(wrong.hint))
+            .map_err(FilterError::may_be_begun)?;
         match (&operand, op) {
             (_, Op::Equal) => Ok(operand),
             (Operand::Range(from, to), _) if from == to => Ok(operand),

@@ -230,6 +230,11 @@ fn typed(canvas: &mut Canvas<'_>, area: Rect, text_x: u16, cursor: usize, line: 
         text_x.saturating_add(column).min(area.right())
     };
     match &line.error {
+        // Nothing is wrong yet, so nothing is marked.
+        Some(error) if error.unfinished => {
+            let message = cut(&error.message, below.width);
+            canvas.text(below, below.x, &message, canvas.style(Role::Dim));
+        }
         Some(error) => {
             let (from, to) = (place(error.from), place(error.to));
             let wrong = Rect { x: from, width: to.saturating_sub(from), ..top };

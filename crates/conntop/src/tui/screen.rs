@@ -97,6 +97,8 @@ pub struct Caret {
     pub to: usize,
     /// What was expected.
     pub message: String,
+    /// Whether it is no mistake yet: something is still to come.
+    pub unfinished: bool,
 }
 
 /// Side on which a column's texts stand.

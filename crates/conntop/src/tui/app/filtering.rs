@@ -1,10 +1,11 @@
 //! The filter: what is typed, what of it applies, and where it is wrong.
 //!
-//! While one types, the rows follow every valid expression. An invalid one points at the mistake, and
-//! what applied before one began to type applies meanwhile: what stands before the mistake is no
-//! filter that anybody asked for.
+//! While one types, the rows follow every valid expression. Of one that is not finished, what stands
+//! before the test that is being typed applies, so that no row jumps back and forth from key to key. A
+//! wrong one points at the mistake, and what applied before one began to type applies meanwhile: what
+//! stands before a mistake is no filter that anybody asked for.
 
-use super::listing::{Filter, parse_filter};
+use crate::filter::{Filter, FilterError, Typed};
 use crate::tui::action::Edit;
 use crate::tui::prompt::Prompt;
 use crate::tui::screen::Caret;
@@ -18,6 +19,8 @@ pub(crate) struct Filtering {
     applied: Option<(String, Filter)>,
     /// What applied when typing began.
     before: Option<(String, Filter)>,
+    /// What is meant when it is taken as it is, if that is not what applies.
+    meant: Option<Filter>,
 }
 
 impl Filtering {
@@ -45,6 +48,7 @@ impl Filtering {
         self.prompt.open(&text);
         self.open = true;
         self.error = None;
+        self.meant = None;
     }
 
     /// A filter of the command line; a wrong one opens the prompt at the mistake.
@@ -52,9 +56,7 @@ impl Filtering {
         self.begin();
         self.prompt.open(text);
         self.parse();
-        if self.error.is_none() {
-            self.accept();
-        }
+        self.accept();
     }
 
     pub(crate) fn edit(&mut self, edit: &Edit) {
@@ -63,17 +65,25 @@ impl Filtering {
         }
     }
 
-    /// Takes what is typed; a wrong expression stays open.
+    /// Takes what is typed; a wrong or unfinished expression stays open, and its end is a mistake now.
     pub(crate) fn accept(&mut self) {
-        if self.error.is_none() {
-            self.prompt.accept();
-            self.open = false;
+        if let Some(meant) = self.meant.take() {
+            self.applied = Some((self.prompt.text().to_owned(), meant));
+            self.error = None;
+        }
+        match &mut self.error {
+            Some(error) => error.unfinished = false,
+            None => {
+                self.prompt.accept();
+                self.open = false;
+            }
         }
     }
 
     pub(crate) fn cancel(&mut self) {
         self.applied = self.before.take();
         self.error = None;
+        self.meant = None;
         self.open = false;
     }
 
@@ -84,16 +94,33 @@ impl Filtering {
     fn parse(&mut self) {
         let text = self.prompt.text();
         self.error = None;
+        self.meant = None;
         if text.trim().is_empty() {
             self.applied = None;
             return;
         }
-        match parse_filter(text) {
-            Ok(filter) => self.applied = Some((text.to_owned(), filter)),
-            Err(caret) => {
+        let with_text = |filter: Filter| (filter.to_string(), filter);
+        match Filter::typed(text) {
+            Typed::Whole(filter) => self.applied = Some((text.to_owned(), filter)),
+            Typed::Beginning { whole, so_far, hint } => {
+                self.applied = so_far.map(with_text);
+                self.meant = Some(whole);
+                self.error = Some(Caret { message: hint, unfinished: true, ..Caret::default() });
+            }
+            Typed::Unfinished { so_far, missing } => {
+                self.applied = so_far.map(with_text);
+                self.error = Some(Caret { unfinished: true, ..caret(&missing, text) });
+            }
+            Typed::Wrong(mistake) => {
                 self.applied.clone_from(&self.before);
-                self.error = Some(caret);
+                self.error = Some(caret(&mistake, text));
             }
         }
     }
+}
+
+fn caret(error: &FilterError, text: &str) -> Caret {
+    let columns = error.columns(text);
+    let (from, to) = (columns.start.into(), columns.end.into());
+    Caret { from, to, message: error.to_string(), unfinished: false }
 }

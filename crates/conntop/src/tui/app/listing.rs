@@ -7,12 +7,12 @@ use conntop_proto::flow::FlowRow;
 use super::cursor::Ranks;
 use crate::columns::{self, COLUMNS, Cell, Column, Layout, Offers, Order, Placed, Preset};
 use crate::engine::Engine;
-pub(crate) use crate::filter::Filter;
+use crate::filter::Filter;
 use crate::flow::{FlowKey, FlowView, Now, Source};
 use crate::nodes::{Health, Nodes};
 use crate::orient::Dir;
 use crate::sort::Sort;
-use crate::tui::screen::{Align, Caret, Column as Heading, Order as Mark, Row, Span};
+use crate::tui::screen::{Align, Column as Heading, Order as Mark, Row, Span};
 use crate::tui::theme::Role;
 use crate::units::RateUnit;
 use crate::view::{Motion, Query, Totals, View};
@@ -54,14 +54,6 @@ impl Ask {
             Layout::of(&self.columns, self.width)
         }
     }
-}
-
-/// Reads a filter.
-pub(crate) fn parse_filter(text: &str) -> Result<Filter, Caret> {
-    Filter::parse(text).map_err(|error| {
-        let columns = error.columns(text);
-        Caret { from: columns.start.into(), to: columns.end.into(), message: error.to_string() }
-    })
 }
 
 /// The rows in their order.

@@ -86,6 +86,7 @@ pub struct Daemon {
     child: Child,
     lines: Mutex<Log>,
     directory: Arc<TempDir>,
+    program: PathBuf,
 }
 
 #[derive(Debug)]
@@ -100,8 +101,16 @@ impl Daemon {
     /// # Errors
     /// When it does not start; the error has what it said.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
+        Self::start_program(&program("conntopd")?, namespace, arguments)
+    }
+
+    /// The same with another build of conntopd.
+    ///
+    /// # Errors
+    /// As [`Daemon::start`].
+    pub fn start_program(program: &Path, namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("conntop-lab-").tempdir().context("a directory")?;
-        Self::start_at(namespace, arguments, Arc::new(directory))
+        Self::start_at(program, namespace, arguments, Arc::new(directory))
     }
 
     /// Kills it in the middle of whatever it does, and starts another one on the same socket.
@@ -110,7 +119,7 @@ impl Daemon {
     /// As [`Daemon::start`].
     pub fn replace(&mut self, namespace: &Namespace, arguments: &[&str]) -> Result<()> {
         self.kill()?;
-        *self = Self::start_at(namespace, arguments, Arc::clone(&self.directory))?;
+        *self = Self::start_at(&self.program, namespace, arguments, Arc::clone(&self.directory))?;
         Ok(())
     }
 
@@ -124,8 +133,13 @@ impl Daemon {
         Ok(())
     }
 
-    fn start_at(namespace: &Namespace, arguments: &[&str], directory: Arc<TempDir>) -> Result<Self> {
-        let mut command = Command::new(program("conntopd")?);
+    fn start_at(
+        program: &Path,
+        namespace: &Namespace,
+        arguments: &[&str],
+        directory: Arc<TempDir>,
+    ) -> Result<Self> {
+        let mut command = Command::new(program);
         command.arg("--unix").arg(directory.path().join("socket")).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = namespace.spawn(&mut command)?;
@@ -136,7 +150,8 @@ impl Daemon {
                 let _ = sender.send(line);
             }
         });
-        let daemon = Daemon { child, lines: Mutex::new(Log { lines: Vec::new(), more }), directory };
+        let lines = Mutex::new(Log { lines: Vec::new(), more });
+        let daemon = Daemon { child, lines, directory, program: program.to_owned() };
         let socket = format!("listening on {}", daemon.socket().display());
         daemon.wait_for_line(&socket, START)?;
         Ok(daemon)

@@ -12,6 +12,8 @@
 //! | `ct-table` | none | none | none |
 //! | the server's | none | [`Files`] | accepts |
 //!
+//! All read /dev/urandom and /dev/random, which a library may ask for at any time.
+//!
 //! In the client's local mode only the collector's threads are confined, and the process keeps its
 //! memory readable for its user.
 
@@ -135,6 +137,9 @@ pub enum PrivilegeError {
     /// The self-test did what it should not have been able to do.
     #[error("self-test: not refused: {0}")]
     SelfTest(String),
+    /// The self-test could not do what libraries do.
+    #[error("self-test: not possible: {0}")]
+    Needed(String),
     /// A step that never fails where it is permitted.
     #[error("cannot {step}: {source}")]
     Step {
@@ -222,10 +227,10 @@ impl Plan {
         Ok(report)
     }
 
-    /// Tries them in the calling thread, if the plan says so.
+    /// Tries them in the calling thread, if the plan says so, and what must be possible too.
     ///
     /// # Errors
-    /// One was not refused.
+    /// One was not refused, or what must be possible is not.
     pub fn try_forbidden_acts(&self) -> Result<(), PrivilegeError> {
         if self.test == SelfTest::Skip {
             return Ok(());
@@ -243,8 +248,10 @@ impl Plan {
             rustix::process::set_dumpable_behavior(never)
                 .map_err(PrivilegeError::step("forbid core dumps"))?;
         }
-        self.add(report, "landlock", restrict(role, &self.files))?;
-        self.add(report, "seccomp", filter(role))
+        let landlock = restrict(role, &self.files);
+        let landlocked = landlock.is_ok();
+        self.add(report, "landlock", landlock)?;
+        self.add(report, "seccomp", filter(role, landlocked))
     }
 
     fn add(
@@ -277,7 +284,7 @@ fn restrict(_: Role, _: &Files) -> Result<String, String> {
 const NOT_BUILT: &str = "not built in";
 
 #[cfg(not(all(feature = "sandbox", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-fn filter(_: Role) -> Result<String, String> {
+fn filter(_: Role, _: bool) -> Result<String, String> {
     Err(NOT_BUILT.into())
 }
 

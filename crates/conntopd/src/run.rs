@@ -71,7 +71,7 @@ impl RunError {
             Self::Access(_) | Self::User(_) | Self::Inherit(_) => EXIT_REFUSED,
             Self::Privilege(error) | Self::Collector(CollectorError::Privilege(error)) => match error {
                 PrivilegeError::Missing { .. } => EXIT_REFUSED,
-                PrivilegeError::SelfTest(_) => EXIT_FAILURE,
+                PrivilegeError::SelfTest(_) | PrivilegeError::Needed(_) => EXIT_FAILURE,
                 PrivilegeError::Step { .. } => EXIT_PERMISSION,
             },
             Self::Listen(error) if error.is_permission() => EXIT_PERMISSION,
@@ -323,6 +323,8 @@ fn is_of_its_own(directory: &Path) -> bool {
 
 /// Confines this thread, the last one; what it serves then tells how.
 fn lock(plan: &Plan, collector: CollectorHandle) -> Result<CollectorHandle, PrivilegeError> {
+    // No client pays for it, and it takes randomness, which a confined thread should not need.
+    conntop_proto::codec::prepare_for_clients();
     let collector = collector.served_by(&plan.confine(Role::Serve)?);
     let confined = collector.confined();
     if confined.is_whole() {

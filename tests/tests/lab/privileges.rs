@@ -155,6 +155,9 @@ fn forbidden_acts_are_refused_while_it_serves() {
         let told = log.iter().filter(|line| line.contains(&format!("self-test: {name}: refused"))).count();
         assert_eq!(told, 5, "{name}");
     }
+    // A library that has no other way to randomness must not end the thread.
+    let possible = log.iter().filter(|line| line.contains("read /dev/urandom: possible")).count();
+    assert_eq!(possible, 5);
     let refused = log.iter().filter(|line| line.contains(": refused")).count();
     assert!(refused >= 5 * 60, "{refused} acts in five rounds");
 }

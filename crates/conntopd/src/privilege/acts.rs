@@ -1,8 +1,8 @@
 //! Forbidden acts: what somebody who has taken over a thread would like to do. The self-test tries
 //! each in each thread, after that is confined, and each has to be refused with EPERM or EACCES:
-//! another error is no refusal but a badly chosen act.
+//! another error is no refusal but a badly chosen act. And what a thread must still be able to do.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -20,6 +20,16 @@ struct Act {
     attempt: fn() -> io::Result<()>,
 }
 
+/// What libraries do at any time, and end the thread if they cannot.
+const NEEDS: &[Act] = &[
+    Act { name: "read /dev/urandom", attempt: || read("/dev/urandom") },
+    Act { name: "open /dev/random", attempt: || std::fs::File::open("/dev/random").map(drop) },
+];
+
+fn read(path: &str) -> io::Result<()> {
+    std::fs::File::open(path)?.read_exact(&mut [0; 16])
+}
+
 /// What acts would make; where they are not refused it is removed again.
 const FILE: &str = "/tmp/conntop-self-test";
 const RENAMED: &str = "/tmp/conntop-self-test-2";
@@ -31,6 +41,10 @@ const ACTS: &[Act] = &[
     Act {
         name: "write to a device",
         attempt: || Ok(rustix::fs::open("/dev/null", OFlags::WRONLY, Mode::empty()).map(drop)?),
+    },
+    Act {
+        name: "write to /dev/urandom",
+        attempt: || Ok(rustix::fs::open("/dev/urandom", OFlags::WRONLY, Mode::empty()).map(drop)?),
     },
     Act { name: "list /", attempt: || std::fs::read_dir("/").map(drop) },
     Act { name: "write a file", attempt: || std::fs::write(FILE, "") },
@@ -92,8 +106,12 @@ fn socket(family: AddressFamily, protocol: Option<RawProtocol>) -> io::Result<()
 /// Tries them all in the calling thread.
 ///
 /// # Errors
-/// Names those that were not refused.
+/// Names those that were not refused, or that are needed and were.
 pub(super) fn attempt_all() -> Result<usize, PrivilegeError> {
+    for Act { name, attempt } in NEEDS {
+        attempt().map_err(|error| PrivilegeError::Needed(format!("{name}: {error}")))?;
+        tracing::info!("self-test: {name}: possible");
+    }
     let own = ACTS.iter().map(|act| (act.name, (act.attempt)()));
     let calls = CALLS.iter().map(|call| (call.name, call.attempt()));
     let mut refused = 0;

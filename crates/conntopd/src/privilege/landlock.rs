@@ -14,6 +14,9 @@ use super::{Files, Role};
 const WRITTEN_FOR: ABI = ABI::V6;
 /// Facts about connection tracking, of the namespace of the thread that opens them.
 const SYSCTLS: &str = "/proc/sys/net";
+/// Where libraries find randomness that cannot call the C library's `getrandom`, as in a static
+/// program, where they look for it by name and in vain. Whoever reads them learns nothing.
+const RANDOMNESS: [&str; 2] = ["/dev/urandom", "/dev/random"];
 
 /// Restricts the calling thread; gives the version of Landlock that does it.
 pub(super) fn restrict(role: Role, files: &Files) -> Result<String, String> {
@@ -34,6 +37,9 @@ fn rules(role: Role, files: &Files) -> Result<RestrictionStatus, RulesetError> {
         .scope(Scope::from_all(WRITTEN_FOR))?
         .create()?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    for path in RANDOMNESS {
+        rules = allow(rules, Path::new(path), AccessFs::ReadFile.into())?;
+    }
     match role {
         Role::Requests => rules = allow(rules, Path::new(SYSCTLS), AccessFs::ReadFile.into())?,
         Role::Serve => {

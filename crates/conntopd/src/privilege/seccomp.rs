@@ -3,6 +3,9 @@
 //! EPERM rather than an end of the process, everywhere: a library that tries a call which is not
 //! there then does without, and one surprise does not take all clients along. The lists hold what
 //! glibc and musl use for the same functions on x86_64 and aarch64.
+//!
+//! Threads that need no files may open some to read nevertheless where Landlock says which: what
+//! randomness comes from.
 
 use std::collections::BTreeMap;
 
@@ -143,18 +146,19 @@ const FIONBIO: u64 = 0x5421;
 /// `set_nonblocking` of the standard library.
 const NONBLOCKING: &[Guarded] = &[only(libc::SYS_ioctl, 1, FIONBIO)];
 
-/// Installs the filter of `role` in the calling thread.
-pub(super) fn filter(role: Role) -> Result<String, String> {
-    let program = compile(role).map_err(|error| error.to_string())?;
+/// Installs the filter of `role` in the calling thread, which Landlock restricts already or not.
+pub(super) fn filter(role: Role, landlocked: bool) -> Result<String, String> {
+    let program = compile(role, landlocked).map_err(|error| error.to_string())?;
     seccompiler::apply_filter(&program).map_err(|error| error.to_string())?;
     Ok(String::new())
 }
 
-fn compile(role: Role) -> Result<BpfProgram, BackendError> {
+fn compile(role: Role, landlocked: bool) -> Result<BpfProgram, BackendError> {
     let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let randomness: &[&[Guarded]] = if landlocked { &[READ_ONLY] } else { &[] };
     let (calls, guarded): (&[&[c_long]], &[&[Guarded]]) = match role {
-        Role::Table => (&[], &[]),
-        Role::Events => (&[EVENTS], &[]),
+        Role::Table => (&[], randomness),
+        Role::Events => (&[EVENTS], randomness),
         Role::Requests => (&[LOOK, TALK, REQUESTS], &[READ_ONLY, NETLINK]),
         Role::Serve => (&[LOOK, TALK, SERVE], &[READ_ONLY, NETLINK, NONBLOCKING]),
     };
@@ -183,8 +187,10 @@ mod tests {
     #[test]
     fn every_role_has_a_filter() {
         for role in [Role::Requests, Role::Events, Role::Table, Role::Serve] {
-            let length = compile(role).map(|program| program.len());
-            assert!(matches!(length, Ok(50..4096)), "{role:?}: {length:?}");
+            for landlocked in [false, true] {
+                let length = compile(role, landlocked).map(|program| program.len());
+                assert!(matches!(length, Ok(50..4096)), "{role:?}: {length:?}");
+            }
         }
     }
 }

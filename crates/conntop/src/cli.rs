@@ -4,7 +4,9 @@ mod open;
 mod run;
 mod screen;
 mod server;
+mod whois;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -269,7 +271,7 @@ impl Cli {
         match &mut self.command {
             Some(Command::List(args)) => places.append(&mut args.places.place),
             Some(Command::Watch(args)) => places.append(&mut args.places.place),
-            None => {}
+            Some(Command::Whois(_)) | None => {}
         }
         self.common.connect.append(&mut places);
     }
@@ -282,6 +284,23 @@ pub enum Command {
     List(ListArgs),
     /// Print what happens, one JSON object a line
     Watch(WatchArgs),
+    /// Ask the registries who has an address
+    ///
+    /// IANA names the registry, which is asked then; answers are kept for a day.
+    Whois(WhoisArgs),
+}
+
+/// Options of `whois`.
+#[derive(Clone, Debug, Args)]
+pub struct WhoisArgs {
+    /// The address
+    pub address: IpAddr,
+    /// Print all that each server said, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `list`.

@@ -14,6 +14,10 @@ pub mod mirror;
 pub mod nodes;
 pub mod source;
 
+// What is fetched from the world when somebody asks for it.
+pub mod places;
+pub mod whois;
+
 // How flows are read.
 pub mod columns;
 pub mod filter;

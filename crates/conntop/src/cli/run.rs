@@ -8,7 +8,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, screen, server};
+use super::{Cli, Command, ListArgs, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::{list, watch};
@@ -42,6 +42,10 @@ fn refused(error: ConfigError) -> Failure {
 }
 
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    // It blocks, and a signal ends it as it ends any program.
+    if let Some(Command::Whois(args)) = &cli.command {
+        return whois::run(args, &mut io::stdout().lock());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -57,7 +61,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
                 until_signal(work, Ok(())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
-            None => until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await,
+            Some(Command::Whois(_)) | None => {
+                until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await
+            }
         }
     })
 }

@@ -3,6 +3,7 @@
 //! Order on a connection: where a token is needed, server `challenge`, client `proof`, server `proof`; then server `hello`, client `hello` (which subscribes), then from the server
 //! `host`, `reset` unless the client resumed, deltas until `synced`, one delta a tick from then on.
 
+mod host;
 mod proof;
 mod sanitize;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, TrafficChanges};
 use crate::flow::BootMillis;
 
+pub use self::host::{Host, HostAddress, HostName, Interface, Mac, MacError, NameOrigin, Neighbour};
 pub use self::proof::{Challenge, ClientProof, Hex32, HexError, ServerProof};
 
 /// Everything a server sends.
@@ -25,7 +27,8 @@ pub enum ServerMessage {
     Proof(ServerProof),
     /// First message, before the client has said anything; where a token is needed, after the proofs.
     Hello(Box<ServerHello>),
-    /// The collector's own addresses and networks; again whenever they change.
+    /// The collector's own addresses and networks, and whom it knows in them; again whenever that
+    /// changes.
     Host(Host),
     /// All flows follow anew. The client keeps what it shows until `synced`, then drops the flows
     /// that were not sent again.
@@ -246,43 +249,6 @@ pub struct Focus {
 pub struct Pause {
     /// True stops.
     pub on: bool,
-}
-
-/// The collector's place in the network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Host {
-    /// Its own addresses.
-    pub addresses: Vec<HostAddress>,
-    /// Networks that its routes reach without a gateway, `address/prefix`.
-    pub networks: Vec<String>,
-    /// Names of its interfaces by index.
-    pub interfaces: Vec<Interface>,
-}
-
-/// One own address.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct HostAddress {
-    /// Address.
-    pub address: std::net::IpAddr,
-    /// Length of its prefix.
-    pub prefix: u8,
-    /// Index of its interface.
-    pub interface: u32,
-}
-
-/// One interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Interface {
-    /// Index.
-    pub index: u32,
-    /// Name.
-    pub name: String,
 }
 
 /// Start of a new life of the table, or of a full repetition.

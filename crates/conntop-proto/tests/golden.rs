@@ -190,6 +190,12 @@ fn hello() -> ServerHello {
 
 fn host() -> Host {
     let address = |a: &str, prefix, interface| HostAddress { address: a.parse().unwrap(), prefix, interface };
+    let name = |a: &str, name: &str, from| HostName { address: a.parse().unwrap(), name: name.into(), from };
+    let neighbour = |a: &str| Neighbour {
+        address: a.parse().unwrap(),
+        mac: Mac([0x52, 0x54, 0, 0x12, 0xab, 0xcd]),
+        interface: 3,
+    };
     Host {
         addresses: vec![
             address("192.168.1.1", 24, 3),
@@ -201,6 +207,13 @@ fn host() -> Host {
             Interface { index: 2, name: "wan0".into() },
             Interface { index: 3, name: "lan0".into() },
         ],
+        names: vec![
+            name("192.168.1.20", "laptop", NameOrigin::Dnsmasq),
+            name("192.168.1.30", "nas.home.arpa", NameOrigin::Hosts),
+            name("fd00::20", "laptop", NameOrigin::Mac),
+        ],
+        neighbours: vec![neighbour("192.168.1.20"), neighbour("fd00::20")],
+        left_out: 0,
     }
 }
 

@@ -52,6 +52,7 @@ impl Host {
     fn sanitize(&mut self) {
         self.networks.iter_mut().for_each(clean);
         self.interfaces.iter_mut().map(|i| &mut i.name).for_each(clean);
+        self.names.iter_mut().map(|n| &mut n.name).for_each(clean);
     }
 }
 

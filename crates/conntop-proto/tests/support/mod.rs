@@ -235,18 +235,26 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
             }))
         },
     );
-    let host = (vec((any::<IpAddr>(), 0..=128_u8, any::<u32>()), 0..4), vec(text(), 0..4)).prop_map(
-        |(addresses, names)| {
-            ServerMessage::Host(Host {
-                addresses: addresses
-                    .into_iter()
-                    .map(|(address, prefix, interface)| HostAddress { address, prefix, interface })
-                    .collect(),
-                networks: names.clone(),
-                interfaces: names.into_iter().map(|name| Interface { index: 7, name }).collect(),
-            })
-        },
-    );
+    let origin = select(&[NameOrigin::Hosts, NameOrigin::Kea, NameOrigin::Mac][..]);
+    let named =
+        (any::<IpAddr>(), text(), origin).prop_map(|(address, name, from)| HostName { address, name, from });
+    let neighbour = (any::<IpAddr>(), any::<[u8; 6]>(), any::<u32>())
+        .prop_map(|(address, mac, interface)| Neighbour { address, mac: Mac(mac), interface });
+    let known = (vec(named, 0..4), vec(neighbour, 0..4), any::<u32>());
+    let place = (vec((any::<IpAddr>(), 0..=128_u8, any::<u32>()), 0..4), vec(text(), 0..4));
+    let host = (place, known).prop_map(|((addresses, names), (named, neighbours, left_out))| {
+        ServerMessage::Host(Host {
+            addresses: addresses
+                .into_iter()
+                .map(|(address, prefix, interface)| HostAddress { address, prefix, interface })
+                .collect(),
+            networks: names.clone(),
+            interfaces: names.into_iter().map(|name| Interface { index: 7, name }).collect(),
+            names: named,
+            neighbours,
+            left_out,
+        })
+    });
     let table = (number(), option::of(number()), any::<bool>()).prop_map(|(n, count, truncated)| {
         ServerMessage::Table(TableStats {
             at: BootMillis(n),

@@ -32,5 +32,5 @@ pub(super) fn read() -> nfnetlink::Result<Host> {
     addresses.truncate(MOST);
     networks.truncate(MOST);
     interfaces.truncate(MOST);
-    Ok(Host { addresses, networks, interfaces })
+    Ok(Host { addresses, networks, interfaces, ..Host::default() })
 }

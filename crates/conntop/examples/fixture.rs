@@ -296,6 +296,7 @@ fn host() -> Host {
             Interface { index: 2, name: "lan0".into() },
             Interface { index: 3, name: "wan0".into() },
         ],
+        ..Host::default()
     }
 }
 

@@ -7,6 +7,7 @@
 //! comes back as [`Learned`]. What is known belongs to hosts, ports and sockets, never to a flow.
 
 pub mod geo;
+pub mod hosts;
 pub mod lookups;
 pub mod names;
 pub mod processes;
@@ -16,11 +17,12 @@ pub mod services;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use conntop_proto::message::Host;
+use conntop_proto::message::{Host, Mac};
 use conntop_proto::tuple::{Proto, Tuple};
 
 use self::geo::Geo;
-use self::names::{Name, Names};
+use self::hosts::KnownHosts;
+use self::names::{Name, NameSource, Names};
 use self::processes::{Process, Processes};
 use self::services::Services;
 use crate::source::NodeId;
@@ -86,6 +88,7 @@ pub enum Learned {
 pub struct Enricher {
     geo: Geo,
     names: Names,
+    hosts: KnownHosts,
     services: Services,
     processes: Option<Processes>,
     revision: u64,
@@ -124,7 +127,7 @@ impl Enricher {
     /// Takes in what a node tells of its network.
     pub fn set_host(&mut self, node: NodeId, host: &Host) {
         self.revision += 1;
-        self.names.set_host(node, host);
+        self.hosts.set(node, host);
     }
 
     /// Where addresses are.
@@ -137,6 +140,12 @@ impl Enricher {
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
+    }
+
+    /// What nodes know of the hosts in their networks.
+    #[must_use]
+    pub fn hosts(&self) -> &KnownHosts {
+        &self.hosts
     }
 
     /// What ports are called.
@@ -154,7 +163,18 @@ impl Enricher {
     /// What a host is called by somebody who looks at a node.
     #[must_use]
     pub fn name(&self, node: NodeId, address: IpAddr) -> Option<Name<'_>> {
-        self.names.name(node, address)
+        let found = self.names.name(node, address);
+        if found.is_some_and(|name| name.from < NameSource::Collector) {
+            return found;
+        }
+        let told = self.hosts.name(node, address);
+        told.map(|(text, _)| Name { text, from: NameSource::Collector, since: None }).or(found)
+    }
+
+    /// The MAC address of a host on a link of a node.
+    #[must_use]
+    pub fn mac(&self, node: NodeId, address: IpAddr) -> Option<Mac> {
+        self.hosts.mac(node, address)
     }
 
     /// The usual name of what a port serves.

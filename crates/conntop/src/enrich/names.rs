@@ -9,7 +9,6 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use conntop_proto::message::Host;
 use serde::Deserialize;
 
 use self::aliases::Known;
@@ -97,7 +96,8 @@ impl Names {
         Self { configured: Known::new(aliases) }
     }
 
-    /// What a host is called by somebody who looks at a node.
+    /// What a host is called by somebody who looks at a node; what the node itself says is not here
+    /// but in [`super::hosts`].
     #[must_use]
     pub fn name(&self, _node: NodeId, address: IpAddr) -> Option<Name<'_>> {
         let configured = |text| Name { text, from: NameSource::Configured, since: None };
@@ -107,7 +107,4 @@ impl Names {
 
     /// Takes in answers.
     pub fn learn(&mut self, _found: Found) {}
-
-    /// Takes in what a node tells of its network.
-    pub fn set_host(&mut self, _node: NodeId, _host: &Host) {}
 }

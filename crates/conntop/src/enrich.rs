@@ -163,12 +163,17 @@ impl Enricher {
     /// What a host is called by somebody who looks at a node.
     #[must_use]
     pub fn name(&self, node: NodeId, address: IpAddr) -> Option<Name<'_>> {
-        let found = self.names.name(node, address);
-        if found.is_some_and(|name| name.from < NameSource::Collector) {
-            return found;
-        }
-        let told = self.hosts.name(node, address);
-        told.map(|(text, _)| Name { text, from: NameSource::Collector, since: None }).or(found)
+        let told = || {
+            let (text, _) = self.hosts.name(node, address)?;
+            Some(Name { text, from: NameSource::Collector, since: None })
+        };
+        self.names.told(address).or_else(told).or_else(|| self.names.found(address))
+    }
+
+    /// Whether somebody would have to be asked what a host is called.
+    #[must_use]
+    pub fn is_nameless(&self, node: NodeId, address: IpAddr) -> bool {
+        self.hosts.name(node, address).is_none() && self.names.is_open(address)
     }
 
     /// The MAC address of a host on a link of a node.

@@ -1,6 +1,7 @@
 //! From the options to a running source and an engine.
 
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use conntop_proto::codec::Validate;
@@ -13,7 +14,7 @@ use crate::engine::{Engine, Notice, NoticeKind};
 use crate::enrich::Enricher;
 use crate::enrich::geo::Geo;
 use crate::enrich::lookups::Lookups;
-use crate::enrich::names::Names;
+use crate::enrich::names::{Asking, Names, hosts};
 use crate::enrich::services::Services;
 use crate::flow::FlowKey;
 use crate::mirror::Limits;
@@ -76,7 +77,7 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     }
     let label = labels.join(", ");
     let sources = Sources::new(sources);
-    let lookups = Lookups::default();
+    let lookups = Lookups::default().with_names(asking(common));
     Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label, lookups })
 }
 
@@ -130,13 +131,23 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
     let nodes = nodes.with_local(&common.local).with(enricher(common));
-    let lookups = Lookups::default();
+    let lookups = Lookups::default().with_names(asking(common));
     Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups })
 }
 
 /// What is known from the beginning.
 fn enricher(common: &Common) -> Enricher {
-    Enricher::new(Geo::default(), Names::new(&common.alias), Services::default())
+    let hosts = hosts::read(Path::new(hosts::HOSTS)).unwrap_or_default();
+    Enricher::new(Geo::default(), Names::new(&common.alias).with_hosts(hosts), Services::default())
+}
+
+/// How names are asked for, when somebody looks at hosts.
+fn asking(common: &Common) -> Asking {
+    Asking {
+        dns: common.dns.unwrap_or_default(),
+        confirm: common.dns_confirm == Some(true),
+        ..Asking::default()
+    }
 }
 
 fn limits(common: &Common) -> Limits {

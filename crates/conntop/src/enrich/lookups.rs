@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use tokio::sync::mpsc;
 
 use super::Learned;
+use super::names::hosts::HOSTS;
+use super::names::{Asking, Looking};
 use crate::source::NodeId;
 
 /// Answers that may wait to be taken in; those who ask wait then.
@@ -21,12 +23,16 @@ pub type Finder = mpsc::Sender<Learned>;
 pub struct Lookups {
     learned: mpsc::Receiver<Learned>,
     finder: Finder,
+    /// How names are asked for, if they are.
+    asking: Option<Asking>,
+    /// The one who asks, from the first host on that is looked at.
+    looking: Option<Looking>,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         let (finder, learned) = mpsc::channel(QUEUE);
-        Self { learned, finder }
+        Self { learned, finder, asking: None, looking: None }
     }
 }
 
@@ -37,8 +43,25 @@ impl Lookups {
         self.finder.clone()
     }
 
-    /// These hosts are on the screen of somebody who wants to see names.
-    pub fn look_at(&mut self, _hosts: &[(NodeId, IpAddr)]) {}
+    /// The same with somebody who asks for names.
+    #[must_use]
+    pub fn with_names(self, asking: Asking) -> Self {
+        Self { asking: Some(asking), ..self }
+    }
+
+    /// These hosts are on the screen of somebody who wants to see names that nobody has told yet.
+    pub fn look_at(&mut self, hosts: &[(NodeId, IpAddr)]) {
+        if self.looking.is_none()
+            && !hosts.is_empty()
+            && let Some(asking) = self.asking.take()
+        {
+            // Without a thread there are no names, and everything else as usual.
+            self.looking = Looking::start(asking, HOSTS.into(), self.finder.clone()).ok();
+        }
+        if let Some(looking) = &self.looking {
+            looking.at(hosts.iter().map(|(_, host)| *host).collect());
+        }
+    }
 
     /// What was found out next.
     pub async fn next(&mut self) -> Learned {

@@ -230,6 +230,7 @@ impl App {
             .chain(rows)
             .filter_map(both)
             .flat_map(|(node, orig)| [(node, orig.src), (node, orig.dst)])
+            .filter(|(node, host)| self.nodes.enricher().is_nameless(*node, *host))
             .collect();
         hosts.sort_unstable();
         hosts.dedup();

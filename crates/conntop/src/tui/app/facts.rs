@@ -26,6 +26,9 @@ impl App {
             }
             facts.append(&mut of_node);
         }
+        if let Some(trouble) = self.nodes.enricher().names().trouble().filter(|_| self.names) {
+            facts.push(Span::new(trouble.word(), Role::Warning));
+        }
         // What is wrong stands before what is only odd, whoever's it is.
         facts.sort_by_key(|fact| fact.role != Role::Error);
         if self.hide_local {

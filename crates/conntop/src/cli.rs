@@ -1,5 +1,6 @@
 //! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
 
+mod geoip;
 mod open;
 mod run;
 mod screen;
@@ -221,6 +222,20 @@ pub struct Common {
         help_heading = "Names"
     )]
     pub geoip_paths: Vec<PathBuf>,
+    /// Look up no countries, cities and networks
+    #[arg(
+        long,
+        env = "CONNTOP_NO_GEOIP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub no_geoip: Option<bool>,
     /// Only flows that match, such as 'dport 443 and not dst in 10.0.0.0/8'
     #[arg(short, long, value_name = "EXPRESSION", global = true, help_heading = "What")]
     pub filter: Option<String>,
@@ -261,6 +276,7 @@ impl Common {
         self.no_hostname = self.no_hostname.or(config.no_hostname);
         self.no_servname = self.no_servname.or(config.no_servname);
         self.hide_own = self.hide_own.or(config.hide_own);
+        self.no_geoip = self.no_geoip.or(config.no_geoip);
     }
 }
 
@@ -271,7 +287,7 @@ impl Cli {
         match &mut self.command {
             Some(Command::List(args)) => places.append(&mut args.places.place),
             Some(Command::Watch(args)) => places.append(&mut args.places.place),
-            Some(Command::Whois(_)) | None => {}
+            Some(Command::Whois(_) | Command::Geoip(_)) | None => {}
         }
         self.common.connect.append(&mut places);
     }
@@ -288,6 +304,26 @@ pub enum Command {
     ///
     /// IANA names the registry, which is asked then; answers are kept for a day.
     Whois(WhoisArgs),
+    /// Databases of countries, cities and networks
+    #[command(subcommand)]
+    Geoip(GeoipCommand),
+}
+
+/// What to do with databases of places.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GeoipCommand {
+    /// Say which there are, how old they are, whether they are whole and what they are used for
+    ///
+    /// Fails when a file is damaged.
+    Status(GeoipStatusArgs),
+}
+
+/// Options of `geoip status`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct GeoipStatusArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of `whois`.

@@ -44,6 +44,8 @@ pub struct Config {
     pub no_servname: Option<bool>,
     /// Whether conntop's own questions for names are left out.
     pub hide_own: Option<bool>,
+    /// Whether databases of places are left alone.
+    pub no_geoip: Option<bool>,
     /// Names of addresses and networks.
     pub names: Aliases,
     /// Places of addresses.
@@ -254,6 +256,7 @@ dns-confirm = true
 no-hostname = false
 no-servname = true
 hide-own = true
+no-geoip = true
 
 [names]
 "192.168.1.10" = "nas"
@@ -276,6 +279,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             no_hostname: Some(false),
             no_servname: Some(true),
             hide_own: Some(true),
+            no_geoip: Some(true),
             names: Aliases(vec![
                 alias("10.8.0.0/16", "vpn"),
                 alias("192.168.1.10", "nas"),

@@ -36,6 +36,7 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
         session.nodes.set_window(sample);
     }
     let failure = settle(&mut session, sample).await?;
+    session.know_places().await;
     for notice in session.notices() {
         say(&notice);
     }

@@ -107,10 +107,37 @@ fn one_unit(millis: u64) -> String {
     }
 }
 
+/// The day of a number of seconds since 1970, by UTC: `2026-11-21`.
+#[must_use]
+pub fn date(seconds: u64) -> String {
+    // Eras of 400 years from 0000-03-01 have the same days, and leap days stand at the end of years.
+    let day = seconds / 86_400 + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", 400 * era + year + carry)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn days_follow_the_calendar() {
+        let check = |seconds: u64, day: &str| assert_eq!(date(seconds), day);
+        check(0, "1970-01-01");
+        check(86_399, "1970-01-01");
+        check(951_782_400, "2000-02-29");
+        check(951_868_800, "2000-03-01");
+        check(1_798_675_200, "2026-12-31");
+        check(1_798_761_600, "2027-01-01");
+        check(4_107_542_400, "2100-03-01");
+        assert!(date(u64::MAX).ends_with(|c: char| c.is_ascii_digit()));
+    }
 
     #[test]
     fn numbers_are_short_and_cut_off() {

@@ -52,6 +52,7 @@ pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Resu
     let query = Query::parse(common)?;
     let mut session = open(common).await?;
     session.announce();
+    session.know_places().await;
     let deadline = args.time.map(|time| Instant::now() + time);
     let of_nodes = session.nodes.iter().map(|_| OfNode { initial: true, ..OfNode::default() }).collect();
     let mut watch = Watch { args, query, of_nodes, told: HashSet::new() };

@@ -11,11 +11,11 @@ use nfnetlink::netns::Netns;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
-use crate::enrich::Enricher;
-use crate::enrich::geo::Geo;
+use crate::enrich::geo::{Geo, Search};
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::{Asking, Names, hosts};
 use crate::enrich::services::Services;
+use crate::enrich::{Enricher, Learned};
 use crate::flow::FlowKey;
 use crate::mirror::Limits;
 use crate::nodes::Nodes;
@@ -27,6 +27,9 @@ use crate::source::{
     LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind, SourceEvent, Sources,
     Target, Wire, local_collector, remote, remote_by_ssh,
 };
+
+/// How long databases of places may be waited for: on a slow disk, reading the largest.
+const PLACES_TIME: Duration = Duration::from_secs(20);
 
 /// What a front end needs.
 pub(crate) struct Session {
@@ -77,7 +80,7 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     }
     let label = labels.join(", ");
     let sources = Sources::new(sources);
-    let lookups = Lookups::default().with_names(asking(common));
+    let lookups = lookups(common);
     Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label, lookups })
 }
 
@@ -131,7 +134,7 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
     let nodes = nodes.with_local(&common.local).with(enricher(common));
-    let lookups = Lookups::default().with_names(asking(common));
+    let lookups = lookups(common);
     Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups })
 }
 
@@ -148,6 +151,15 @@ fn asking(common: &Common) -> Asking {
         confirm: common.dns_confirm == Some(true),
         ..Asking::default()
     }
+}
+
+/// Those who find out what is not in the table; they begin at once.
+fn lookups(common: &Common) -> Lookups {
+    let mut lookups = Lookups::default().with_names(asking(common));
+    if common.no_geoip != Some(true) {
+        lookups.watch_places(Search::new(&common.geoip_paths));
+    }
+    lookups
 }
 
 fn limits(common: &Common) -> Limits {
@@ -172,6 +184,29 @@ impl Session {
         if let Some(leftovers) = &self.leftovers {
             say(&format_args!("{}; `conntop` offers to remove it", leftovers.text()));
         }
+    }
+
+    /// Waits until the databases of places are there, for those who tell of a flow only once; says what
+    /// is wrong with them.
+    pub(crate) async fn know_places(&mut self) {
+        if !self.lookups.has_places() {
+            return;
+        }
+        let known = async {
+            loop {
+                let learned = self.lookups.next().await;
+                let are_there = matches!(learned, Learned::Geo(_));
+                self.nodes.learn(learned);
+                if are_there {
+                    return;
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(PLACES_TIME, known).await.is_ok();
+        if !in_time {
+            say(&"reading the databases of places takes too long; going on without");
+        }
+        self.nodes.enricher().geo().problems().for_each(|problem| say(&format_args!("geoip: {problem}")));
     }
 
     /// What has to be known to read the rest right, without what `--activate` has repaired.

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, screen, server, whois};
+use super::{Cli, Command, ListArgs, geoip, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::{list, watch};
@@ -46,6 +46,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
     if let Some(Command::Whois(args)) = &cli.command {
         return whois::run(args, &mut io::stdout().lock());
     }
+    if let Some(Command::Geoip(command)) = &cli.command {
+        return geoip::run(&cli.common, command, &mut io::stdout().lock());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -61,7 +64,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
                 until_signal(work, Ok(())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
-            Some(Command::Whois(_)) | None => {
+            Some(Command::Whois(_) | Command::Geoip(_)) | None => {
                 until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await
             }
         }

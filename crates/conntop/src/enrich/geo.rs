@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use self::about::{About, Attribution, Kind, Vendor};
-pub use self::database::{Database, GeoError, MAX_FILE, validate};
+pub use self::database::{Database, GeoError, MAX_FILE, shown, validate};
 pub use self::search::Search;
 pub use self::shelf::{Found, Question, Shelf};
 pub use self::watch::Watch;

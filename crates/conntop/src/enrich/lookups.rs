@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use tokio::sync::mpsc;
 
-use super::Learned;
 use super::names::hosts::HOSTS;
 use super::names::{Asking, Looking};
+use super::{Learned, geo};
 use crate::source::NodeId;
 
 /// Answers that may wait to be taken in; those who ask wait then.
@@ -27,12 +27,13 @@ pub struct Lookups {
     asking: Option<Asking>,
     /// The one who asks, from the first host on that is looked at.
     looking: Option<Looking>,
+    places: Option<geo::Watch>,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         let (finder, learned) = mpsc::channel(QUEUE);
-        Self { learned, finder, asking: None, looking: None }
+        Self { learned, finder, asking: None, looking: None, places: None }
     }
 }
 
@@ -41,6 +42,24 @@ impl Lookups {
     #[must_use]
     pub fn finder(&self) -> Finder {
         self.finder.clone()
+    }
+
+    /// Databases of places are to be looked for, now and again and again.
+    pub fn watch_places(&mut self, search: geo::Search) {
+        self.places = geo::Watch::start(search, self.finder());
+    }
+
+    /// Whether a [`Learned::Geo`] will come.
+    #[must_use]
+    pub fn has_places(&self) -> bool {
+        self.places.is_some()
+    }
+
+    /// There are new databases of places.
+    pub fn look_at_places(&self) {
+        if let Some(places) = &self.places {
+            places.look();
+        }
     }
 
     /// The same with somebody who asks for names.

@@ -17,11 +17,17 @@ pub const MAX_FILE: u64 = 1 << 30;
 /// Addresses that are looked up in a file before it is trusted.
 const PROBES: u64 = 4096;
 
+/// The name of a file, harmless.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    text::sanitize_bytes(path.as_os_str().as_encoded_bytes())
+}
+
 /// A file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum GeoError {
     /// Reading failed.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -29,19 +35,19 @@ pub enum GeoError {
         error: io::Error,
     },
     /// It is no regular file.
-    #[error("{} is no regular file", path.display())]
+    #[error("{} is no regular file", shown(path))]
     NoFile {
         /// What it is called.
         path: PathBuf,
     },
     /// It is larger than any database.
-    #[error("{} has more than {} MiB; no database is that large", path.display(), MAX_FILE >> 20)]
+    #[error("{} has more than {} MiB; no database is that large", shown(path), MAX_FILE >> 20)]
     TooLarge {
         /// The file.
         path: PathBuf,
     },
     /// It is damaged, or no database at all.
-    #[error("{} is damaged or no GeoIP database: {reason}; download it again", path.display())]
+    #[error("{} is damaged or no GeoIP database: {reason}; download it again", shown(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -49,7 +55,7 @@ pub enum GeoError {
         reason: String,
     },
     /// It is a database of something else.
-    #[error("{} is a database of the type {kind}, which conntop has no use for", path.display())]
+    #[error("{} is a database of the type {kind}, which conntop has no use for", shown(path))]
     OtherKind {
         /// The file.
         path: PathBuf,

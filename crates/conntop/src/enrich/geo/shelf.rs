@@ -13,7 +13,7 @@ use super::Geo;
 use super::about::{About, Kind};
 use super::database::{Database, GeoError};
 use super::peek::peek;
-use super::search::{Candidate, Search, Stamp};
+use super::search::{Candidate, Rank, Search, Stamp};
 
 /// The files, looked at again and again by whoever owns this.
 #[derive(Debug)]
@@ -215,7 +215,9 @@ impl File {
         if self.database.is_none() {
             self.about = None;
         }
-        self.problem = Some(error);
+        // Where others put databases, some are of other things.
+        let is_wrong = !matches!(error, GeoError::OtherKind { .. }) || self.candidate.rank != Rank::Usual;
+        self.problem = is_wrong.then_some(error);
     }
 }
 

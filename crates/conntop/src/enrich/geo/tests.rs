@@ -1,16 +1,21 @@
-//! Lookups, the choice among files, and files that are bad.
+//! Lookups; the choice among files; files that are bad.
+
+mod hostile;
+mod shelf;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::testing::{Mmdb, city, country, map};
+use super::testing::{Data, Mmdb, asn, city, country, map};
 use super::*;
 
+/// Writes a file as those do who know how: under another name first.
 fn put(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = directory.join(name);
-    fs::write(&path, bytes).unwrap();
+    let (path, new) = (directory.join(name), directory.join(format!("{name}.new")));
+    fs::write(&new, bytes).unwrap();
+    fs::rename(&new, &path).unwrap();
     path
 }
 
@@ -56,4 +61,48 @@ fn records_of_both_makers_are_read() {
             assert_eq!(geo.asn(at("1.1.1.1")), Fact::Unknown, "nobody knows networks here");
         }
     }
+}
+
+#[test]
+fn networks_are_read_wherever_the_makers_put_them() {
+    let plain = asn(13_335, "Cloudflare, Inc.");
+    let traits = map([("traits", asn(13_335, "Cloudflare, Inc."))]);
+    let kinds = [
+        ("GeoLite2-ASN", &plain),
+        ("DBIP-ASN-Lite", &plain),
+        ("DBIP-ASN-Lite (compat=GeoLite2-ASN)", &plain),
+        ("GeoIP2-ISP", &plain),
+        ("GeoIP2-Enterprise", &traits),
+        ("DBIP-Location-ISP (compat=Enterprise)", &traits),
+    ];
+    for (kind, record) in kinds {
+        let none = asn(0, "");
+        let mmdb = Mmdb::new(kind).with("1.1.0.0/16", record).with("2606:4700::/32", record);
+        let (_directory, geo) = alone(&mmdb.with("1.2.0.0/16", &none).bytes());
+        for address in ["1.1.1.1", "2606:4700::1111"] {
+            assert_eq!(geo.asn(at(address)), Fact::Known(13_335), "{kind} {address}");
+            assert_eq!(geo.org(at(address)), Fact::Known("Cloudflare, Inc."), "{kind} {address}");
+        }
+        assert_eq!(geo.asn(at("1.2.1.1")), Fact::Unknown);
+        assert_eq!(geo.org(at("1.2.1.1")), Fact::Unknown);
+        assert_eq!(geo.org(at("224.0.0.1")), Fact::Absent);
+        assert_eq!(geo.country(at("1.1.1.1")), Fact::Unknown);
+    }
+}
+
+#[test]
+fn without_databases_only_special_addresses_are_known() {
+    let geo = Geo::default();
+    assert!(geo.is_empty());
+    assert_eq!(geo.country(at("1.1.1.1")), Fact::Unknown);
+    assert_eq!(geo.country(at("192.168.1.1")), Fact::Absent);
+    assert_eq!(geo.attributions(), []);
+}
+
+#[test]
+fn makers_are_named_whose_data_is_used() {
+    let (_directory, geo) =
+        alone(&Mmdb::new("DBIP-City-Lite").with("1.1.0.0/16", &city("AU", "Sydney")).bytes());
+    let texts: Vec<String> = geo.attributions().iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["IP Geolocation by DB-IP (https://db-ip.com)"]);
 }

@@ -31,6 +31,9 @@ impl App {
         }
         // What is wrong stands before what is only odd, whoever's it is.
         facts.sort_by_key(|fact| fact.role != Role::Error);
+        if self.nodes.enricher().geo().problems().next().is_some() {
+            facts.push(Span::new("geoip: bad file", Role::Warning));
+        }
         if self.hide_local {
             facts.push(Span::new("local hidden", Role::Accent));
         }

@@ -45,6 +45,8 @@ pub enum Role {
     Text,
     /// Zero, not there, or not known.
     Quiet,
+    /// An address that is nowhere in the world.
+    Special,
     /// The flow begins.
     Opening,
     /// The flow ends.
@@ -148,6 +150,8 @@ impl Column {
     pub fn cell(&self, view: &FlowView<'_>, width: u16, look: Look) -> Cell {
         let value = (self.value)(view);
         let (text, cut) = match self.in_words(value, view, width, look) {
+            // `n…` says nothing.
+            None if value == Value::Unknown && width < 3 => ("?".to_owned(), self.cut),
             Some((name, cut)) => (name.to_owned(), cut),
             None => (value.text(look), self.cut),
         };

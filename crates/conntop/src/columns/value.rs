@@ -292,9 +292,8 @@ impl Value<'_> {
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            Self::Unknown | Self::Absent | Self::Range(_) | Self::Rate(0) | Self::State(State::Unknown) => {
-                Role::Quiet
-            }
+            Self::Range(_) => Role::Special,
+            Self::Unknown | Self::Absent | Self::Rate(0) | Self::State(State::Unknown) => Role::Quiet,
             Self::State(
                 State::SynSent
                 | State::SynSent2

@@ -190,6 +190,7 @@ fn row(view: &FlowView<'_>, layout: &Layout, look: columns::Look) -> Row {
             columns::Role::Text if new => Role::New,
             columns::Role::Text => Role::Text,
             columns::Role::Quiet => Role::Dim,
+            columns::Role::Special => Role::Accent,
             columns::Role::Opening => Role::New,
             columns::Role::Ending => Role::Ending,
             columns::Role::Warning => Role::Warning,

@@ -256,6 +256,25 @@ impl Engine {
         BootMillis(boot.0.saturating_add(u64::try_from(passed).unwrap_or(0)))
     }
 
+    /// The collector's clock at its latest message.
+    #[must_use]
+    pub fn last_word(&self) -> BootMillis {
+        self.clock.map_or(BootMillis(0), |(boot, _)| boot)
+    }
+
+    /// How long nothing has been heard of a collector that is no longer there; `None` while the connection
+    /// is live, and before the first message.
+    #[must_use]
+    pub fn silent(&self, now: Instant) -> Option<Duration> {
+        let (_, heard) = self.clock?;
+        match &self.connection {
+            Connection::Stale { .. } | Connection::Ended(SourceEnd::Failed(_)) => {
+                Some(now.saturating_duration_since(heard))
+            }
+            Connection::Connecting | Connection::Live | Connection::Ended(SourceEnd::Finished) => None,
+        }
+    }
+
     /// Microseconds since 1970 by the collector's wall clock at a time of its own; `None` before the
     /// first hello.
     #[must_use]

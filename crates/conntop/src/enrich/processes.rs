@@ -40,7 +40,7 @@ pub struct Process {
 
 /// Number of a process among those that were seen; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProcessId(u32);
+pub struct ProcessId(pub u32);
 
 /// Why some processes stay unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 //! Keys become actions through [`super::bindings`]; nothing else knows about keys. Effects are the
 //! only way in which the pure [`super::app::App`] reaches the world; the event loop carries them out.
 
+use std::net::IpAddr;
+
 /// One step or jump in whatever is on top: the rows, a menu, a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
@@ -100,6 +102,8 @@ pub enum Action {
     HideLocal,
     /// Asks whether to make the kernel track connections.
     Activate,
+    /// Asks the registries who has the addresses of the flow.
+    Whois,
     /// The next set of default columns.
     Layout,
     /// Changes the line that is being typed.
@@ -127,4 +131,6 @@ pub enum Effect {
     Activate,
     /// Remove what an earlier run of the program left in the kernel.
     RemoveLeftover,
+    /// Ask the registries who has an address; what they say comes back to the application.
+    Whois(IpAddr),
 }

@@ -15,6 +15,7 @@ mod help;
 mod layers;
 mod listing;
 mod pace;
+mod whois;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -208,7 +209,7 @@ impl App {
             self.nodes.get(key.node()).is_some_and(|node| node.engine().hello().is_some_and(has))
         };
         let flows: &[FlowKey] = match self.layers.last() {
-            Some(Open::Help { .. }) => &[],
+            Some(Open::Help { .. } | Open::Whois(_)) => &[],
             Some(Open::Details { id, .. }) => std::slice::from_ref(id),
             _ => &self.visible,
         };
@@ -374,6 +375,7 @@ impl App {
                 self.options.columns.clear();
             }
             Action::Activate => self.layers.push(self.activation()),
+            Action::Whois => effects.extend(self.ask_whois()),
             Action::Edit(edit) => self.edit(&edit),
             Action::Accept => self.accept(),
             Action::Yes => effects.extend(self.answer(true)),

@@ -17,6 +17,8 @@ pub enum Context {
     Flows,
     /// Everything about one flow.
     Details,
+    /// Who has an address.
+    Whois,
     /// The list of keys.
     Help,
     /// A list to choose from.
@@ -31,8 +33,16 @@ pub enum Context {
 
 impl Context {
     /// Every context, in the order of the help.
-    pub const ALL: &[Self] =
-        &[Self::Flows, Self::Details, Self::Help, Self::Menu, Self::Prompt, Self::Dialog, Self::Notice];
+    pub const ALL: &[Self] = &[
+        Self::Flows,
+        Self::Details,
+        Self::Whois,
+        Self::Help,
+        Self::Menu,
+        Self::Prompt,
+        Self::Dialog,
+        Self::Notice,
+    ];
 
     /// Heading in the help.
     #[must_use]
@@ -40,6 +50,7 @@ impl Context {
         match self {
             Self::Flows => "Flows",
             Self::Details => "Details",
+            Self::Whois => "Whois",
             Self::Help => "Help",
             Self::Menu => "Menu",
             Self::Prompt => "While typing",
@@ -64,12 +75,12 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Details, Dialog, Flows, Help, Menu, Notice, Prompt};
+use Context::{Details, Dialog, Flows, Help, Menu, Notice, Prompt, Whois};
 
 const ROWS: &[Context] = &[Flows];
-const SCROLLS: &[Context] = &[Flows, Details, Help, Menu];
-const CLOSES: &[Context] = &[Details, Help, Menu, Notice];
-const ANYWHERE: &[Context] = &[Flows, Details, Help, Menu, Prompt, Dialog, Notice];
+const SCROLLS: &[Context] = &[Flows, Details, Whois, Help, Menu];
+const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
+const ANYWHERE: &[Context] = &[Flows, Details, Whois, Help, Menu, Prompt, Dialog, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -87,7 +98,7 @@ const fn named(code: KeyCode) -> Key {
 
 /// Every key.
 pub const BINDINGS: &[Binding] = &[
-    bind(&[Key::ch('?'), Key::f(1)], Action::Help, &[Flows, Details, Menu], "this help", "Help"),
+    bind(&[Key::ch('?'), Key::f(1)], Action::Help, &[Flows, Details, Whois, Menu], "this help", "Help"),
     bind(
         &[Key::ch('/'), Key::f(3), Key::f(4)],
         Action::Filter,
@@ -104,8 +115,15 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('o')], Action::Freeze, ROWS, "freeze the order: values move, rows do not", "Order"),
     bind(&[Key::ch('w')], Action::Window, &[Flows, Details], "window of the rates: 2, 10 or 40 s", "Window"),
     bind(&[Key::ch('b')], Action::Bits, &[Flows, Details], "rates in bits or in bytes", "Bits"),
-    bind(&[Key::ch('n')], Action::Names, &[Flows, Details], "hosts by name or by address", "Names"),
-    bind(&[Key::ch('N')], Action::Services, &[Flows, Details], "ports by service or by number", ""),
+    bind(
+        &[Key::ch('W')],
+        Action::Whois,
+        &[Details, Whois],
+        "ask the registries who has the address of the remote end; again: of the next",
+        "Whois",
+    ),
+    bind(&[Key::ch('n')], Action::Names, ROWS, "hosts by name or by address", "Names"),
+    bind(&[Key::ch('N')], Action::Services, ROWS, "ports by service or by number", ""),
     bind(&[Key::ch('L')], Action::HideLocal, ROWS, "hide flows within the local networks, or show them", ""),
     bind(&[Key::ch('v')], Action::Layout, ROWS, "columns of a router or of a workstation", "View"),
     bind(&[Key::ch('A')], Action::Activate, ROWS, "make the kernel track connections (asks first)", ""),
@@ -119,8 +137,8 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[named(KeyCode::Enter)], Action::Close, &[Notice], "close", "Close"),
     bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
     bind(&[Key::ch('q'), Key::f(10)], Action::Quit, ROWS, "quit", "Quit"),
-    bind(&[Key::f(10)], Action::Quit, &[Details, Help, Menu, Prompt, Dialog, Notice], "quit", ""),
-    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Help, Menu, Notice], "quit", ""),
+    bind(&[Key::f(10)], Action::Quit, &[Details, Whois, Help, Menu, Prompt, Dialog, Notice], "quit", ""),
+    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Whois, Help, Menu, Notice], "quit", ""),
     bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog], "cancel", ""),
     bind(&[named(KeyCode::Up), Key::ch('k')], Action::Move(Motion::Up), SCROLLS, "one line up", ""),
     bind(&[named(KeyCode::Down), Key::ch('j')], Action::Move(Motion::Down), SCROLLS, "one line down", ""),

@@ -1,13 +1,18 @@
-//! Everything about one flow, in words. Pure: from the flow, the moment and nothing else.
+//! Everything about one flow, in words. Pure: from the flow, what is known beside it, the moment and
+//! nothing else.
 //!
 //! What is not known is `n/a`, never 0; what the kernel shortens to a bit is a word here.
 
+mod ends;
 mod facts;
+
+use std::time::Duration;
 
 use conntop_proto::flow::{BootMillis, Counters, EndReason, FlowRow};
 use conntop_proto::tuple::{L4, Tuple};
 
-use self::facts::{duration, endpoint, labels, state_word, status_words, timestamp};
+pub use self::ends::Known;
+use self::facts::{duration, endpoint, labels, millis, state_word, status_words, timestamp};
 use super::format::grouped;
 use super::glyphs::DOT;
 use super::screen::{Span, Spans};
@@ -38,6 +43,10 @@ pub struct Subject<'a> {
     pub ended: Option<(BootMillis, EndReason, Option<u64>)>,
     /// Zone in which times are shown.
     pub zone: &'a Zone,
+    /// What is known beside the flow.
+    pub known: Known<'a>,
+    /// How long nothing has been heard of its node, where that is no longer live.
+    pub silent: Option<Duration>,
 }
 
 /// Heading of the details.
@@ -51,19 +60,23 @@ pub fn title(row: &FlowRow) -> String {
 pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
     let row = subject.row;
     let id = &row.identity;
-    let mut out = vec![
+    let mut out = Vec::new();
+    if let Some(node) = &subject.node {
+        out.push(known("node", node.clone()));
+    }
+    out.extend(subject.silent.map(|silent| as_of(subject, silent)));
+    out.extend([
         known("state", format!("{} {DOT} {}", state_word(row.state.state), status_words(row))),
         known("original", tuple(&id.orig)),
         maybe("", row.traffic.orig.map(counters)),
         known("reply", tuple(&id.reply)),
         maybe("", row.traffic.reply.map(counters)),
-    ];
-    if let Some(node) = &subject.node {
-        out.insert(0, known("node", node.clone()));
-    }
+    ]);
     for (index, sentence) in (0..).zip(nat(&id.orig, &id.reply)) {
         out.push(known(if index == 0 { "NAT" } else { "" }, sentence));
     }
+    out.extend(ends::hosts(row, subject.known));
+    out.extend(ends::processes(row, subject.known.enricher));
     let rates = subject.rates.as_ref();
     out.push(maybe("rates", rates.map(|(o, r)| format!("{o} original, {r} reply"))));
     out.push(maybe("direction", subject.direction.clone()));
@@ -86,19 +99,40 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
     }
     if row.traffic.orig.is_some() {
         let ago = duration(subject.now.since(row.traffic.sampled));
-        out.push(known("read", format!("{ago} ago from the kernel")));
+        let read = match subject.silent {
+            None => format!("{ago} ago from the kernel"),
+            Some(_) => format!("{ago} before the last word of its node"),
+        };
+        out.push(known("read", read));
+    }
+    let geo = subject.known.enricher.geo();
+    for attribution in geo.attributions() {
+        out.push(vec![label("places by"), Span::new(attribution.to_string(), Role::Label)]);
     }
     out
 }
 
-fn known(label: &str, value: impl Into<String>) -> Spans {
-    vec![Span::new(format!("{label:<LABEL$} "), Role::Label), Span::new(value, Role::Text)]
+/// Of a node that says nothing any more, everything is as it was then.
+fn as_of(subject: &Subject<'_>, silent: Duration) -> Spans {
+    let silent = duration(millis(silent));
+    let wall = subject.boot_wall_ms.map(|boot| boot.saturating_add(subject.now.0));
+    let at = wall.map(|ms| format!("{}, ", timestamp(subject.zone, ms))).unwrap_or_default();
+    vec![label("as of"), Span::new(format!("{at}nothing heard since, for {silent}"), Role::Error)]
 }
 
-fn maybe(label: &str, value: Option<String>) -> Spans {
+/// What stands before a value.
+pub(super) fn label(word: &str) -> Span {
+    Span::new(format!("{word:<LABEL$} "), Role::Label)
+}
+
+fn known(word: &str, value: impl Into<String>) -> Spans {
+    vec![label(word), Span::new(value, Role::Text)]
+}
+
+fn maybe(word: &str, value: Option<String>) -> Spans {
     match value {
-        Some(value) => known(label, value),
-        None => vec![Span::new(format!("{label:<LABEL$} "), Role::Label), Span::new("n/a", Role::Dim)],
+        Some(value) => known(word, value),
+        None => vec![label(word), Span::new("n/a", Role::Dim)],
     }
 }
 

@@ -8,8 +8,10 @@ mod focus;
 mod inbox;
 mod keys;
 mod pacer;
+mod registries;
 
 use std::io;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyEventKind};
@@ -21,6 +23,7 @@ use self::inbox::Inbox;
 use self::keys::Keys;
 pub use self::pacer::DATA_INTERVAL;
 use self::pacer::Pacer;
+use self::registries::Registries;
 use super::action::{Action, Edit, Effect};
 use super::app::App;
 use super::bindings::{self, Context};
@@ -32,6 +35,7 @@ use crate::enrich::Learned;
 use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
 use crate::source::{NodeId, Request, SourceError, SourceEvent, Sources};
+use crate::whois::Answer;
 
 /// Time between two looks at the keyboard while there is something to do; input waits for this, for
 /// one message and for one drawing at most.
@@ -85,6 +89,7 @@ pub async fn run(
     let mut pace = Pacer::default();
     let mut inbox = Inbox::default();
     let mut focus: Vec<Focus> = app.nodes().iter().map(|_| Focus::default()).collect();
+    let mut registries = Registries::default();
     let mut open = true;
     let mut stopped_here = false;
     loop {
@@ -128,6 +133,7 @@ pub async fn run(
             // Whoever feeds the source gets a turn as well.
             () = tokio::task::yield_now(), if goes_on => Happened::Nothing,
             event = sources.next(), if !goes_on && open && !app.paused() => Happened::Source(event),
+            (address, said) = registries.answer() => Happened::Whois(address, said),
             learned = lookups.next(), if !goes_on && !app.paused() => Happened::Learned(learned),
             () = at(wake), if !goes_on => Happened::Time,
         };
@@ -190,6 +196,11 @@ pub async fn run(
                 pace.data();
                 Vec::new()
             }
+            Happened::Whois(address, said) => {
+                app.whois(address, said);
+                pace.now();
+                Vec::new()
+            }
             Happened::Time => {
                 pace.time(Instant::now(), due);
                 Vec::new()
@@ -208,6 +219,7 @@ pub async fn run(
                     Ok(text) => app.activated(text),
                     Err(text) => app.report("Activate tracking", text),
                 },
+                Effect::Whois(address) => registries.ask(address),
                 Effect::RemoveLeftover => {
                     let (Ok(text) | Err(text)) = repairs.remove_leftover();
                     app.report("Left over from an earlier run", text);
@@ -222,6 +234,7 @@ enum Happened {
     Terminal(Option<Event>),
     Source(Option<(NodeId, SourceEvent)>),
     Learned(Learned),
+    Whois(IpAddr, Result<Answer, String>),
     Time,
     /// What has been begun goes on.
     Nothing,

@@ -6,6 +6,8 @@
 use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
+use conntop::enrich::Enricher;
+use conntop::nodes::Nodes;
 use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 use conntop::tui::action::{Action, Edit, Effect};
 use conntop::tui::app::{App, Options};
@@ -34,9 +36,15 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(columns: u16, lines: u16) -> Self {
+        Self::knowing(columns, lines, Enricher::default())
+    }
+
+    /// The same with something known beside the flows.
+    pub(crate) fn knowing(columns: u16, lines: u16, enricher: Enricher) -> Self {
         let options = Options { source: "replay".into(), local: true, ..Options::default() };
+        let nodes = Nodes::one(Engine::default(), "replay");
         let mut stage = Self {
-            app: App::new(Engine::default(), options, (columns, lines)),
+            app: App::of(nodes.with(enricher), options, (columns, lines)),
             charset: charset::Unicode,
             effects: Vec::new(),
             now: Instant::now(),

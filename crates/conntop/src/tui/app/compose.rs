@@ -13,7 +13,7 @@ use crate::mirror::Rates;
 use crate::nodes::{Health, Node, NodeId};
 use crate::sort::Sort;
 use crate::source::SourceEnd;
-use crate::tui::details::{self, Subject};
+use crate::tui::details::{self, Known, Subject};
 use crate::tui::format::{self, grouped};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
 use crate::tui::screen::{FilterLine, Footer, Header, Layer, Screen, Span, Spans, Table};
@@ -277,23 +277,31 @@ impl App {
             Layer::Text { title, top: top.min(last), lines }
         };
         Some(match self.layers.last()? {
-            Open::Details { top, row, end, id } => {
-                let node = self.nodes.get(id.node())?;
-                let (engine, id) = (node.engine(), id.id());
+            Open::Details { top, row, end, id: key } => {
+                let node = self.nodes.get(key.node())?;
+                let (engine, id) = (node.engine(), key.id());
                 let mirror = engine.mirror();
                 let rate = |bytes| format::rate(bytes, self.unit).trim_start().to_owned();
                 let rates = mirror.get(id).and_then(|flow| mirror.own_rates(flow));
+                let silent = engine.silent(now);
                 let subject = Subject {
                     row,
                     node: self.nodes.several().then(|| format!("{} ({})", node.name(), node.place())),
-                    now: engine.collector_time(now),
+                    now: silent.map_or_else(|| engine.collector_time(now), |_| engine.last_word()),
                     boot_wall_ms: engine.wall_micros(Default::default()).map(|us| us / 1000),
                     rates: rates.map(|r| (rate(r.orig), rate(r.reply))),
                     direction: Some(direction(engine, row)),
                     ended: *end,
                     zone: &self.options.zone,
+                    known: Known { enricher: self.nodes.enricher(), node: key.node(), now },
+                    silent,
                 };
                 scrolled(details::lines(&subject), details::INDENT, *top, details::title(row))
+            }
+            Open::Whois(asked) => {
+                let lines = asked.lines(self.size.0);
+                let last = lines.len().saturating_sub(self.areas().text_lines());
+                Layer::Text { title: asked.title(), top: asked.top.min(last), lines }
             }
             Open::Help { top, search, searching } => {
                 let title = match (search.text(), *searching) {
@@ -301,7 +309,7 @@ impl App {
                     (text, true) => format!("Help, lines with: {text}_"),
                     (text, false) => format!("Help, lines with: {text}"),
                 };
-                scrolled(help::lines(search.text()), help::INDENT, *top, title)
+                scrolled(help::lines(search.text(), self.nodes.enricher().geo()), help::INDENT, *top, title)
             }
             Open::Sort { at } => {
                 let items = sortable()

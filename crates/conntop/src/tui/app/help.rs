@@ -1,5 +1,6 @@
 //! The help: keys from the bindings, words from the header, and what is counted.
 
+use crate::enrich::geo::Geo;
 use crate::tui::bindings::{self, HelpLine};
 use crate::tui::screen::{Span, Spans};
 use crate::tui::theme::Role;
@@ -19,13 +20,13 @@ const WORDS: &[(&str, &str)] = &[
     ("flows", "in this network namespace; the maximum is that of the whole machine"),
     ("▂▃▅▇", "all rates together over the last half minute"),
     ("clock", "time of the newest data by the router's clock"),
-    ("n/a", "the kernel does not say"),
+    ("n/a", "nobody knows: the kernel does not say, no database has it"),
     ("dimmed rows", "flows that ended a moment ago, with their last counters"),
     ("not counted", "link-layer headers, untracked traffic, offload without counters"),
 ];
 
 /// The lines that contain the search text, under their headings.
-pub(crate) fn lines(search: &str) -> Vec<Spans> {
+pub(crate) fn lines(search: &str, geo: &Geo) -> Vec<Spans> {
     let wanted = search.to_lowercase();
     let mut out: Vec<Spans> = Vec::new();
     let mut title: Option<&str> = None;
@@ -38,6 +39,9 @@ pub(crate) fn lines(search: &str) -> Vec<Spans> {
     title = Some("Words");
     for (word, meaning) in WORDS {
         add(&mut out, &mut title, (word, meaning), &wanted);
+    }
+    for attribution in geo.attributions() {
+        add(&mut out, &mut title, ("places", &attribution.to_string()), &wanted);
     }
     if out.is_empty() {
         out.push(vec![Span::new("nothing found; Esc shows everything again", Role::Dim)]);

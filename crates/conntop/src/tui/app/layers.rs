@@ -4,6 +4,7 @@ use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
 use super::listing::sortable;
+use super::whois::Asked;
 use crate::flow::FlowKey;
 use crate::tui::action::{Edit, Effect, Motion};
 use crate::tui::bindings::Context;
@@ -30,6 +31,8 @@ pub(crate) enum Open {
         at: usize,
     },
     Question(Question),
+    /// Who has an address.
+    Whois(Asked),
     Notice {
         title: &'static str,
         text: String,
@@ -51,6 +54,7 @@ impl Open {
     pub(crate) fn context(&self) -> Context {
         match self {
             Self::Details { .. } => Context::Details,
+            Self::Whois(_) => Context::Whois,
             Self::Help { searching: true, .. } => Context::Prompt,
             Self::Help { .. } => Context::Help,
             Self::Sort { .. } => Context::Menu,
@@ -140,7 +144,7 @@ impl App {
         let lines = self.text_len();
         match self.layers.last_mut() {
             None => return false,
-            Some(Open::Details { top, .. } | Open::Help { top, .. }) => {
+            Some(Open::Details { top, .. } | Open::Help { top, .. } | Open::Whois(Asked { top, .. })) => {
                 *top = moved(*top, motion, page, lines.saturating_sub(page));
             }
             Some(Open::Sort { at }) => {

@@ -1,6 +1,7 @@
 //! Words for the kernel's bits, numbers and times.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use conntop_proto::flow::{FlowRow, State, Status};
 
@@ -77,6 +78,11 @@ pub(super) fn labels(bits: u128) -> String {
     let set: Vec<String> =
         (0..128u32).filter(|bit| bits >> bit & 1 == 1).map(|bit| bit.to_string()).collect();
     if set.is_empty() { "none".to_owned() } else { format!("bits {}", set.join(", ")) }
+}
+
+/// A time as [`duration`] takes it.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Two units at most: `3.2 s`, `12 min 3 s`, `5 d 4 h`.

@@ -1,0 +1,169 @@
+//! The details of a flow: with everything known, with nothing known, of a node that is silent, and what
+//! the registries say. Whole screens; `INSTA_UPDATE=always cargo test -p conntop --test tui_details` takes
+//! the new ones.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+#[path = "../src/enrich/geo/testing.rs"]
+mod mmdb;
+mod stage;
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::SystemTime;
+
+use conntop::config::Alias;
+use conntop::enrich::geo::{Geo, Search};
+use conntop::enrich::names::Names;
+use conntop::enrich::processes::{Key, Process, ProcessId, Seen, Space};
+use conntop::enrich::services::Services;
+use conntop::enrich::{Enricher, Fact, Learned};
+use conntop::tui::action::Effect;
+use conntop::tui::bindings::Context;
+use conntop::whois::{Answer, Fields, Hop, Server};
+use conntop_proto::tuple::Proto;
+use mmdb::{Mmdb, asn, city};
+use stage::Stage;
+
+/// The opener of the flow that is looked at.
+const OPENER: &str = "192.168.1.13:52661";
+const REMOTE: &str = "185.199.108.153";
+/// Sorted by rate after twelve seconds it is the second one.
+const TO_DETAILS: &str = "+12 Down Down Enter";
+const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (200, 60), (20, 3)];
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// Knows everything about that flow.
+fn knowing() -> Enricher {
+    let dir = tempfile::tempdir().unwrap();
+    let files = [
+        ("city.mmdb", Mmdb::new("DBIP-City-Lite").with("185.199.0.0/16", &city("US", "San Francisco"))),
+        ("asn.mmdb", Mmdb::new("DBIP-ASN-Lite").with("185.199.0.0/16", &asn(54113, "Fastly, Inc."))),
+    ];
+    for (name, file) in files {
+        std::fs::write(dir.path().join(name), file.bytes()).unwrap();
+    }
+    let geo = Geo::open(Search::of(vec![dir.path().to_owned()], Vec::new()));
+    let alias = |net: &str, name: &str| Alias { net: net.parse().unwrap(), name: name.to_owned() };
+    let names = [
+        alias("192.168.1.13", "laptop.lan"),
+        alias("203.0.113.7", "home.example.net"),
+        alias(REMOTE, "cdn-185-199-108-153.github.com"),
+    ];
+    let mut enricher = Enricher::new(geo, Names::new(&names), Services::default());
+    let process = Process {
+        pid: Some(4711),
+        name: Some("firefox".to_owned()),
+        user: "alice".to_owned(),
+        uid: 1000,
+        unit: Fact::Known("app-firefox.scope".to_owned()),
+        command: Some("/usr/lib/firefox/firefox --new-window https://pages.github.com/".to_owned()),
+    };
+    let remote = SocketAddr::new(address(REMOTE), 443);
+    let key = Key::connected(Space::BASE, Proto::UDP, OPENER.parse().unwrap(), remote);
+    enricher.learn(Learned::Processes(Seen {
+        processes: vec![(ProcessId(1), process)],
+        sockets: vec![(key, ProcessId(1))],
+        addresses: Some(vec![(address("192.168.1.13"), Space::BASE)]),
+        ..Seen::default()
+    }));
+    enricher
+}
+
+#[test]
+fn details_are_as_committed() {
+    for (columns, lines) in SIZES {
+        let mut stage = Stage::knowing(columns, lines, knowing());
+        stage.play(TO_DETAILS);
+        insta::assert_snapshot!(format!("known_{columns}x{lines}"), stage.text());
+        stage.play("G");
+        insta::assert_snapshot!(format!("known_end_{columns}x{lines}"), stage.text());
+        let mut stage = Stage::new(columns, lines);
+        stage.play(TO_DETAILS);
+        insta::assert_snapshot!(format!("unknown_{columns}x{lines}"), stage.text());
+    }
+}
+
+#[test]
+fn rows_with_names_are_as_committed() {
+    for (columns, lines) in SIZES {
+        let mut stage = Stage::knowing(columns, lines, knowing());
+        stage.play("+12 n");
+        insta::assert_snapshot!(format!("rows_{columns}x{lines}"), stage.text());
+        stage.play("v");
+        insta::assert_snapshot!(format!("rows_workstation_{columns}x{lines}"), stage.text());
+    }
+}
+
+/// What is old says since when.
+#[test]
+fn a_silent_node_says_since_when() {
+    let mut stage = Stage::new(80, 24);
+    stage.play(TO_DETAILS);
+    assert!(!stage.text().contains("as of"));
+    for event in ["stale", "wait", "wait", "wait", "wait"] {
+        assert!(stage.event(event));
+    }
+    let text = stage.text();
+    assert!(text.contains("as of       2026-11-21 12:04:11, nothing heard since, for 20 s"), "{text}");
+    let mut tall = Stage::new(80, 60);
+    tall.play(TO_DETAILS);
+    assert!(tall.text().contains("read        0.0 s ago from the kernel"), "{}", tall.text());
+    assert!(tall.event("stale") && tall.event("wait"));
+    assert!(tall.text().contains("read        0.0 s before the last word of its node"), "{}", tall.text());
+}
+
+fn answer(address: IpAddr) -> Answer {
+    let text = "inetnum: 185.199.108.0 - 185.199.111.255\nnetname: US-GITHUB-20170413\n\
+                descr: a line that is longer than the screen is wide, so that it goes on below with an \
+                indent\ncountry: US\n";
+    let fields = Fields {
+        range: Some("185.199.108.0 - 185.199.111.255".to_owned()),
+        name: Some("US-GITHUB-20170413".to_owned()),
+        org: Some("GitHub, Inc.".to_owned()),
+        country: Some("US".to_owned()),
+        abuse: Some("abuse@github.com".to_owned()),
+        origin: Some("AS36459".to_owned()),
+    };
+    let hop = |server| Hop { server, text: text.to_owned() };
+    let hops = vec![hop(Server::Iana), hop(Server::Ripe)];
+    Answer { address, fields, hops, note: None, fetched: SystemTime::UNIX_EPOCH }
+}
+
+#[test]
+fn registries_are_asked_beside_the_screen() {
+    let remote = address(REMOTE);
+    let mut stage = Stage::new(80, 24);
+    stage.play(&format!("{TO_DETAILS} W"));
+    assert_eq!(stage.effects, [Effect::Whois(remote)]);
+    assert_eq!(stage.app.context(), Context::Whois);
+    insta::assert_snapshot!("whois_asking_80x24", stage.text());
+    // Nobody waits for them, and what is said of something else is not shown.
+    stage.play("+1");
+    stage.app.whois(address("9.9.9.9"), Ok(answer(address("9.9.9.9"))));
+    stage.play("+1");
+    assert!(stage.text().contains("asking the registries"));
+    stage.app.whois(remote, Ok(answer(remote)));
+    stage.play("+1");
+    insta::assert_snapshot!("whois_80x24", stage.text());
+    for (columns, lines) in [(120, 40), (20, 3)] {
+        stage.resize(columns, lines);
+        insta::assert_snapshot!(format!("whois_{columns}x{lines}"), stage.text());
+    }
+    stage.resize(80, 24);
+    // It is known already; nothing is asked again.
+    stage.play("W");
+    assert_eq!(stage.effects.len(), 1);
+    stage.play("q");
+    assert_eq!(stage.app.context(), Context::Details);
+    stage.app.whois(remote, Ok(answer(remote)));
+    stage.play("W +1");
+    assert_eq!(stage.effects.len(), 2, "asked anew, which the kept answers make cheap");
+    stage.app.whois(remote, Err("whois.ripe.net: no answer within 10 s".to_owned()));
+    stage.play("+1");
+    assert!(stage.text().contains("whois.ripe.net: no answer within 10 s"), "{}", stage.text());
+    // What failed can be tried again.
+    stage.play("W");
+    assert_eq!(stage.effects.len(), 3);
+}

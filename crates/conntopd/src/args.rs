@@ -15,7 +15,7 @@ use nfnetlink::netns::Netns;
 
 use self::value::{duration, listen_address, netns, size};
 use crate::auth::DEFAULT_DIR;
-use crate::collector::{BudgetError, CpuBudget};
+use crate::collector::{BudgetError, CpuBudget, Knowledge, NameFiles};
 use crate::privilege::{Sandbox, SelfTest};
 
 /// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
@@ -75,6 +75,8 @@ pub struct Settings {
     pub cpu_budget: CpuBudget,
     /// Whether /proc/net/nf_conntrack may be read.
     pub proc: Proc,
+    /// What is told of hosts in the networks.
+    pub knowledge: Knowledge,
     /// Name shown to clients; `None` is the host's.
     pub name: Option<String>,
     /// Connections at once.
@@ -223,6 +225,9 @@ enum Id {
     NoEvents,
     CpuBudget,
     NoProc,
+    Hosts,
+    Leases,
+    NoNames,
     NetNs,
     Name,
     MaxClients,
@@ -270,6 +275,12 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Never read /proc/net/nf_conntrack, which root may and which is cheaper than ctnetlink while the table is small";
     NetNs "netns" None, "NAME|PID",
         "Watch this network namespace: a name of ip-netns(8) or a process id. The daemon listens where it was started";
+    Hosts "hosts" None, "FILE",
+        "Hosts file with names of hosts in the networks, or a folder of such; may be repeated. Default: /etc/hosts (on OpenWrt also /tmp/hosts)";
+    Leases "leases" None, "FILE",
+        "Leases of dnsmasq, odhcpd, ISC dhcpd or Kea with names; may be repeated. Default: where they usually lie";
+    NoNames "no-names" None, "",
+        "Tell clients no names and neighbours of this machine's networks";
     Name "name" None, "NAME",
         "Name shown to clients (default: the host name)";
     MaxClients "max-clients" None, "N",
@@ -345,6 +356,9 @@ struct Given {
     cpu_budget: CpuBudget,
     no_proc: bool,
     netns: Option<Netns>,
+    hosts: Vec<PathBuf>,
+    leases: Vec<PathBuf>,
+    no_names: bool,
     name: Option<String>,
     max_clients: Option<usize>,
     user: Option<String>,
@@ -448,6 +462,14 @@ impl Given {
                 self.netns =
                     Some(netns.ok_or_else(|| bad("expected a name shown by `ip netns` or a process id"))?);
             }
+            Id::Hosts | Id::Leases => {
+                if value.is_empty() {
+                    return Err(bad("expected a path, such as /etc/hosts"));
+                }
+                let files = if matches!(id, Id::Hosts) { &mut self.hosts } else { &mut self.leases };
+                files.push(PathBuf::from(value));
+            }
+            Id::NoNames => self.no_names = true,
             Id::Name => {
                 let name = text.filter(|t| !t.is_empty() && t.len() <= MAX_NAME);
                 let name = name.ok_or_else(|| bad("expected 1 to 255 bytes of UTF-8"))?;
@@ -512,6 +534,11 @@ impl Given {
             cpu_budget: self.cpu_budget,
             proc: if self.no_proc { Proc::Off } else { Proc::IfCheaper },
             netns: self.netns,
+            knowledge: if self.no_names {
+                Knowledge::Kept
+            } else {
+                Knowledge::Told(NameFiles::or_usual(self.hosts, self.leases))
+            },
             name: self.name,
             max_clients: self.max_clients.unwrap_or(DEFAULT_MAX_CLIENTS),
             user: self.user,

@@ -22,6 +22,7 @@ mod events;
 mod handle;
 mod host;
 mod hub;
+mod known;
 mod picker;
 mod pool;
 mod repair;
@@ -46,11 +47,13 @@ pub use self::error::CollectorError;
 use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
 use self::hub::{Hub, Setup, Wires};
+use self::known::Known;
+pub use self::known::{Knowledge, NameFiles};
 use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
 use self::source::{DumpSource, GetSource, ProcSource, Source};
-use crate::privilege::{Plan, Report as Confined, Role};
+use crate::privilege::{Plan, Report as Confined, Role, beside};
 use crate::table::{self, Limits};
 
 /// Reports under way: with [`BUFFERS`] and [`events::BATCHES`] the most that reading can be ahead of
@@ -84,6 +87,8 @@ pub struct CollectorConfig {
     pub proc: bool,
     /// Most flows to hold; beyond them the table is truncated, visibly.
     pub max_flows: usize,
+    /// What is told of the hosts in the machine's networks.
+    pub knowledge: Knowledge,
     /// How the threads are confined once they have what they need.
     pub privilege: Plan,
 }
@@ -99,6 +104,7 @@ impl Default for CollectorConfig {
             cpu_budget: CpuBudget::default(),
             proc: true,
             max_flows: table::MAX_FLOWS,
+            knowledge: Knowledge::default(),
             privilege: Plan::default(),
         }
     }
@@ -120,7 +126,9 @@ impl Collector {
         let (requests, commands) = std_mpsc::channel();
         let buffer = config.events.then(|| config.event_buffer.unwrap_or_else(event_buffer));
         let sender = reports.clone();
-        let plan = &config.privilege;
+        let mut plan = config.privilege.clone();
+        plan.files.known.extend(config.knowledge.paths().map(beside));
+        let plan = &plan;
         let (found, asking) = start("ct-requests", Role::Requests, plan, move || {
             if let Some(netns) = &config.netns {
                 netns.enter()?;
@@ -138,8 +146,9 @@ impl Collector {
             let granted = granted.and_then(|bytes| u64::try_from(bytes).ok());
             let sources = sources(config.proc)?;
             let offers = sources.iter().map(|source| source.offer()).collect();
-            let thread = Requests { commands, reports: sender, pool, socket, sources };
-            let host = host::read().unwrap_or_default();
+            let mut known = Known::new(&config.knowledge);
+            let host = host::read(&mut known).unwrap_or_default();
+            let thread = Requests { commands, reports: sender, pool, socket, sources, known };
             Ok((Found { sysctls: Sysctls::read(), host, offers, granted }, move || thread.run()))
         })?;
         let events = buffer.map(|buffer| -> Result<_, CollectorError> {

@@ -7,7 +7,7 @@
 //!
 //! | Thread | Capabilities | Opens files | Sockets |
 //! |---|---|---|---|
-//! | `ct-requests` | CAP_NET_ADMIN | /proc/sys/net, to read | netlink |
+//! | `ct-requests` | CAP_NET_ADMIN | /proc/sys/net, hosts and lease files, to read | netlink |
 //! | `ct-events` | none | none | reads the one it was given |
 //! | `ct-table` | none | none | none |
 //! | the server's | none | [`Files`] | accepts |
@@ -27,7 +27,7 @@ mod seccomp;
 mod user;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use rustix::thread::CapabilitySet;
@@ -91,13 +91,28 @@ impl Role {
     }
 }
 
-/// Files that the server's thread needs while it serves.
+/// Files that threads need while they work.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
-    /// Files, and directories with all below them, to read.
+    /// What the server's thread reads: files, and directories with all below them.
     pub read: Vec<PathBuf>,
-    /// Directories to remove a file from.
+    /// What the thread reads that knows names of hosts.
+    pub known: Vec<PathBuf>,
+    /// Directories that the server's thread removes a file from.
     pub remove: Vec<PathBuf>,
+}
+
+/// The directory of a file that may be replaced by renaming, or the file itself.
+pub(crate) fn beside(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(directory) if is_of_its_own(directory) => directory.to_owned(),
+        _ => file.to_owned(),
+    }
+}
+
+/// Not one that everything is in, such as /etc with its shadow, or /run.
+pub(crate) fn is_of_its_own(directory: &Path) -> bool {
+    directory.canonicalize().is_ok_and(|directory| directory.components().count() > 2)
 }
 
 /// How the threads of a process are to be confined.
@@ -107,7 +122,7 @@ pub struct Plan {
     pub sandbox: Sandbox,
     /// Whom the threads are to become.
     pub user: Option<User>,
-    /// What the server's thread may open.
+    /// What threads may open.
     pub files: Files,
     /// Whether each thread tries forbidden acts.
     pub test: SelfTest,

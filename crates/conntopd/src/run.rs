@@ -10,7 +10,7 @@ mod reload;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use conntop_proto::message::KernelFacts;
@@ -24,7 +24,7 @@ use self::reload::Reload;
 use crate::args::{self, Command, Events, Listen, Need, Proc, Serve, Settings, UsageError};
 use crate::collector::{Collector, CollectorConfig, CollectorError, CollectorHandle};
 use crate::facts::{self, Weight};
-use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError};
+use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError, beside, is_of_its_own};
 use crate::server::listen::{self, GROUP, ListenError};
 use crate::server::{Server, stdio};
 
@@ -304,21 +304,8 @@ fn plan(settings: &Settings) -> Result<Plan, UserError> {
     let remove = directory.filter(|directory| is_of_its_own(directory)).map(Path::to_owned);
     let mut read = vec![settings.tls_dir.clone(), "/etc/group".into(), "/etc/passwd".into()];
     read.extend(settings.config.as_deref().map(beside));
-    let files = Files { read, remove: remove.into_iter().collect() };
+    let files = Files { read, remove: remove.into_iter().collect(), ..Files::default() };
     Ok(Plan { sandbox: settings.sandbox, user, files, test: settings.self_test })
-}
-
-/// The directory of a file that may be replaced by renaming, or the file itself.
-fn beside(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(directory) if is_of_its_own(directory) => directory.to_owned(),
-        _ => file.to_owned(),
-    }
-}
-
-/// Not one that everything is in, such as /etc with its shadow, or /run.
-fn is_of_its_own(directory: &Path) -> bool {
-    directory.canonicalize().is_ok_and(|directory| directory.components().count() > 2)
 }
 
 /// Confines this thread, the last one; what it serves then tells how.
@@ -344,6 +331,7 @@ fn config(settings: &Settings, plan: &Plan) -> CollectorConfig {
         cpu_budget: settings.cpu_budget,
         proc: settings.proc == Proc::IfCheaper,
         netns: settings.netns.clone(),
+        knowledge: settings.knowledge.clone(),
         privilege: plan.clone(),
         ..CollectorConfig::default()
     }

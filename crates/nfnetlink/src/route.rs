@@ -1,4 +1,4 @@
-//! Links, own addresses and routes of the calling thread's network namespace, by rtnetlink.
+//! Links, own addresses, routes and neighbours of the calling thread's network namespace, by rtnetlink.
 //!
 //! Needs no privilege. One dump each; what a message lacks makes it skipped, not an error.
 
@@ -20,6 +20,8 @@ const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
+const RTM_NEWNEIGH: u16 = 28;
+const RTM_GETNEIGH: u16 = 30;
 
 const IFLA_IFNAME: u16 = 3;
 const IFA_ADDRESS: u16 = 1;
@@ -28,14 +30,21 @@ const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_TABLE: u16 = 15;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+
+/// States of neighbours whose MAC address is none, or not known to be theirs: incomplete, failed, and
+/// those that are not asked for.
+const NUD_UNKNOWN: u16 = 0x01 | 0x20 | 0x40;
 
 /// Longest interface name with its NUL (`IFNAMSIZ`), or an alternative name cut off.
 const NAME_MAX: usize = 128;
 
-/// Lengths of the fixed parts: `ifinfomsg`, `ifaddrmsg`, `rtmsg`.
+/// Lengths of the fixed parts: `ifinfomsg`, `ifaddrmsg`, `rtmsg`, `ndmsg`.
 const IFINFO_LEN: usize = 16;
 const IFADDR_LEN: usize = 8;
 const RTMSG_LEN: usize = 12;
+const NDMSG_LEN: usize = 12;
 
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +105,17 @@ impl Route {
     pub fn is_on_link(&self) -> bool {
         self.kind == 1 && self.gateway.is_none() && self.link.is_some() && self.prefix > 0
     }
+}
+
+/// A host on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its address.
+    pub addr: IpAddr,
+    /// Its hardware address; those of another length than Ethernet's are left out.
+    pub mac: [u8; 6],
+    /// Interface behind which it is.
+    pub link: u32,
 }
 
 /// A socket for the dumps of this module.
@@ -208,7 +228,39 @@ impl RouteSocket {
         Ok(all)
     }
 
-    /// `N` is the length of the fixed part, whose first byte is the family in all three.
+    /// Hosts on the links whose hardware addresses the kernel knows, of both families.
+    ///
+    /// # Errors
+    /// If the kernel refuses or breaks off the dump.
+    pub fn neighbours(&mut self) -> Result<Vec<Neighbour>> {
+        let mut all = Vec::new();
+        self.dump::<NDMSG_LEN>(
+            "listing neighbours",
+            RTM_GETNEIGH,
+            RTM_NEWNEIGH,
+            Family::Any,
+            |fixed, attrs| {
+                let [_family, _, _, _, i0, i1, i2, i3, s0, s1, ..] = *fixed;
+                let (mut addr, mut mac) = (None, None);
+                for attr in attrs {
+                    let attr = attr?;
+                    match attr.kind {
+                        NDA_DST => addr = ip(attr),
+                        NDA_LLADDR => mac = attr.array::<6>().ok(),
+                        _ => {}
+                    }
+                }
+                let known = u16::from_ne_bytes([s0, s1]) & NUD_UNKNOWN == 0;
+                if let (Some(addr), Some(mac), true) = (addr, mac.filter(|mac| *mac != [0; 6]), known) {
+                    all.push(Neighbour { addr, mac, link: u32::from_ne_bytes([i0, i1, i2, i3]) });
+                }
+                Ok(())
+            },
+        )?;
+        Ok(all)
+    }
+
+    /// `N` is the length of the fixed part, whose first byte is the family in all four.
     fn dump<const N: usize>(
         &mut self,
         operation: &'static str,

@@ -17,6 +17,10 @@ fn addresses_and_routes_belong_to_links() {
         assert!(indexes.contains(&address.link), "{address:?}");
         assert!(address.prefix <= if address.addr.is_ipv4() { 32 } else { 128 }, "{address:?}");
     }
+    for neighbour in socket.neighbours().unwrap() {
+        assert!(indexes.contains(&neighbour.link), "{neighbour:?}");
+        assert_ne!(neighbour.mac, [0; 6], "{neighbour:?}");
+    }
     for family in [Family::Any, Family::Ipv4, Family::Ipv6] {
         for route in socket.routes(family).unwrap() {
             assert!(family == Family::Any || family == Family::of(route.dst), "{family:?} {route:?}");

@@ -215,7 +215,7 @@ impl Hub {
             Report::Slice(slice) => self.slice_read(slice, Instant::now()),
             Report::Flows(flows) => self.round_read(flows),
             Report::Numbers(numbers) => self.numbers(&numbers),
-            Report::Host(host) => self.desk.host(host),
+            Report::Host(host) => self.desk.host(host, Instant::now()),
         }
     }
 

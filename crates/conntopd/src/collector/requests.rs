@@ -9,6 +9,7 @@ use nfnetlink::ct::FlowRef;
 use nfnetlink::{EventSocket, RequestSocket, Subscription};
 use tokio::sync::mpsc::Sender;
 
+use super::known::Known;
 use super::pool::Pool;
 use super::report::{Ask, Entries, Flows, Numbers, Report, Slice, Sysctls};
 use super::source::Source;
@@ -23,6 +24,7 @@ pub(super) struct Requests {
     /// For numbers.
     pub(super) socket: RequestSocket,
     pub(super) sources: Vec<Box<dyn Source>>,
+    pub(super) known: Known,
 }
 
 /// The hub is gone.
@@ -63,7 +65,7 @@ impl Requests {
                     let numbers = self.numbers();
                     self.tell(Report::Numbers(numbers))
                 }
-                Ask::Host => match host::read() {
+                Ask::Host => match host::read(&mut self.known) {
                     Ok(host) => self.tell(Report::Host(host)),
                     Err(error) => {
                         tracing::debug!(%error, "own addresses are not known");

@@ -22,6 +22,11 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Between frames of a subscriber that waits for the first pass: rows stream while it runs.
 const STREAM: Duration = Duration::from_millis(50);
 
+/// For each name and neighbour of a `host`, until the next one: 64 bytes or so at 1 KB/s.
+const HOST_PACE: Duration = Duration::from_millis(64);
+/// Until a `host` comes only because some have gone.
+const GONE: Duration = Duration::from_secs(600);
+
 struct Sub {
     wish: watch::Receiver<Wish>,
     changed: Arc<AtomicBool>,
@@ -73,6 +78,8 @@ pub(super) struct Desk {
     subs: BTreeMap<u64, Sub>,
     interval: Duration,
     host: Host,
+    /// When it was taken, if not at the start.
+    host_since: Option<Instant>,
     table: TableStats,
     lost: Lost,
     now: Seen,
@@ -86,6 +93,7 @@ impl Desk {
             subs: BTreeMap::new(),
             interval,
             host,
+            host_since: None,
             table: TableStats::default(),
             lost: Lost::default(),
             now: Seen { host: 1, ..Seen::default() },
@@ -98,9 +106,11 @@ impl Desk {
         self.subs.is_empty()
     }
 
-    pub(super) fn host(&mut self, host: Host) {
-        if host != self.host {
+    pub(super) fn host(&mut self, host: Host, now: Instant) {
+        let since = self.host_since.map_or(Duration::MAX, |told| now.saturating_duration_since(told));
+        if is_news(&self.host, &host, since) {
             self.host = host;
+            self.host_since = Some(now);
             self.now.host += 1;
         }
     }
@@ -332,11 +342,67 @@ impl Sub {
     }
 }
 
+/// Whether another `host` is worth its bytes. The place is told at once. New hosts wait as the message is
+/// large, so that they cost about 1 KB/s where they come and go; those that only went away wait longer,
+/// as most of them come back.
+fn is_news(old: &Host, new: &Host, since: Duration) -> bool {
+    if (&old.addresses, &old.networks, &old.interfaces) != (&new.addresses, &new.networks, &new.interfaces) {
+        return true;
+    }
+    let here = new.names.iter().all(|name| old.names.binary_search(name).is_ok())
+        && new.neighbours.iter().all(|neighbour| old.neighbours.binary_search(neighbour).is_ok());
+    let hosts = u32::try_from(new.names.len() + new.neighbours.len()).unwrap_or(u32::MAX);
+    match here {
+        true => since >= GONE && old != new,
+        false => since >= HOST_PACE.saturating_mul(hosts),
+    }
+}
+
 fn name(reason: ResetReason) -> &'static str {
     match reason {
         ResetReason::Start => "start",
         ResetReason::Behind => "behind",
         ResetReason::Subscription => "subscription",
         ResetReason::Restart => "restart",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_news;
+    use conntop_proto::message::{Host, HostName, Mac, NameOrigin, Neighbour};
+    use std::time::Duration;
+
+    /// `N` is a network, `a` to `z` are names, `0` to `9` neighbours.
+    fn host(text: &str) -> Host {
+        let mut host = Host::default();
+        for c in text.chars() {
+            let address = std::net::IpAddr::from([10, 0, 0, u8::try_from(c).unwrap()]);
+            let name = HostName { address, name: c.into(), from: NameOrigin::Kea };
+            match c {
+                'N' => host.networks.push("10.0.0.0/8".into()),
+                'a'..='z' => host.names.push(name),
+                _ => host.neighbours.push(Neighbour { address, mac: Mac([1; 6]), interface: 1 }),
+            }
+        }
+        host
+    }
+
+    #[track_caller]
+    fn check(old: &str, new: &str, millis: u64, expected: bool) {
+        assert_eq!(is_news(&host(old), &host(new), Duration::from_millis(millis)), expected, "{old} {new}");
+    }
+
+    #[test]
+    fn what_is_told_anew() {
+        check("ab12", "ab12", u64::MAX, false);
+        check("ab12", "Nab12", 0, true);
+        check("ab", "abc", 3 * 64, true);
+        check("ab", "abc", 3 * 64 - 1, false);
+        check("ab12", "ab123", 5 * 64, true);
+        check("ab12", "a2", 599_999, false);
+        check("ab12", "a2", 600_000, true);
+        check("ab12", "bc", 2 * 64, true);
+        check("", "a", 64, true);
     }
 }

@@ -1,7 +1,7 @@
 //! Landlock: which files a thread may open, that it binds and connects no TCP socket, and that it
 //! reaches no process outside by signals or abstract sockets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, RestrictionStatus,
@@ -36,17 +36,16 @@ fn rules(role: Role, files: &Files) -> Result<RestrictionStatus, RulesetError> {
         .handle_access(AccessNet::from_all(WRITTEN_FOR))?
         .scope(Scope::from_all(WRITTEN_FOR))?
         .create()?;
-    let read = AccessFs::ReadFile | AccessFs::ReadDir;
     for path in RANDOMNESS {
         rules = allow(rules, Path::new(path), AccessFs::ReadFile.into())?;
     }
     match role {
-        Role::Requests => rules = allow(rules, Path::new(SYSCTLS), AccessFs::ReadFile.into())?,
+        Role::Requests => {
+            rules = allow(rules, Path::new(SYSCTLS), AccessFs::ReadFile.into())?;
+            rules = allow_reading(rules, &files.known)?;
+        }
         Role::Serve => {
-            for path in &files.read {
-                let access = if path.is_dir() { read } else { AccessFs::ReadFile.into() };
-                rules = allow(rules, path, access)?;
-            }
+            rules = allow_reading(rules, &files.read)?;
             for path in &files.remove {
                 rules = allow(rules, path, AccessFs::RemoveFile.into())?;
             }
@@ -54,6 +53,15 @@ fn rules(role: Role, files: &Files) -> Result<RestrictionStatus, RulesetError> {
         Role::Events | Role::Table => {}
     }
     rules.restrict_self()
+}
+
+fn allow_reading(mut rules: RulesetCreated, paths: &[PathBuf]) -> Result<RulesetCreated, RulesetError> {
+    for path in paths {
+        let file = BitFlags::from(AccessFs::ReadFile);
+        let access = if path.is_dir() { file | AccessFs::ReadDir } else { file };
+        rules = allow(rules, path, access)?;
+    }
+    Ok(rules)
 }
 
 /// What does not exist needs no permission.

@@ -11,6 +11,7 @@ use nfnetlink::ct::FlowRef;
 use tokio::sync::mpsc;
 
 use super::super::cost::Cost;
+use super::super::known::Known;
 use super::super::pool::Pool;
 use super::super::report::{Ask, Report};
 use super::super::source::{Form, Means, Offer, Part, Reach, Source};
@@ -65,7 +66,9 @@ fn check(asks: Vec<Ask>, expected: &str) {
         sender.send(ask).unwrap();
     }
     drop(sender);
-    let thread = std::thread::spawn(move || Requests { commands, reports, pool, socket, sources }.run());
+    let known = Known::default();
+    let thread =
+        std::thread::spawn(move || Requests { commands, reports, pool, socket, sources, known }.run());
     let mut words = Vec::new();
     while let Some(report) = reported.blocking_recv() {
         words.push(match report {

@@ -1,6 +1,6 @@
 //! Which process has which socket of this machine, its network namespaces included.
 //!
-//! [`Processes`] is a map without I/O: a thread reads the kernel's sockets and /proc, and tells
+//! [`Processes`] is a map without I/O: a [`worker`] thread reads the kernel's sockets and /proc, and tells
 //! what changed as [`Seen`]. A socket is found by its own ends, so a flow is asked twice: who opened it has
 //! a socket with the ends of the original tuple, who serves it one with those of the reply tuple. That is
 //! how a process in a container is found on either side of a translation.
@@ -8,6 +8,17 @@
 //! What was seen is kept for a while after the socket is gone, as the flow outlives it in the table.
 
 mod end;
+mod holders;
+mod ledger;
+mod procfs;
+mod scan;
+mod spaces;
+mod unit;
+mod users;
+pub mod worker;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,6 +26,7 @@ use conntop_proto::tuple::{L4, Proto, Tuple};
 use hashbrown::HashMap;
 
 pub use self::end::{Key, Space};
+pub use self::spaces::SpacesError;
 use super::Fact;
 
 /// Namespaces that may bear the same address and still be told apart. More of them (all containers of a
@@ -66,6 +78,24 @@ pub struct Seen {
     pub addresses: Option<Vec<(IpAddr, Space)>>,
     /// What stays unknown.
     pub hidden: Hidden,
+}
+
+impl Seen {
+    /// The same in parts of at most so many sockets, to be taken in one after the other.
+    pub(super) fn parts(mut self, most: usize) -> impl Iterator<Item = Self> {
+        let rest = self.sockets.split_off(most.min(self.sockets.len()));
+        let hidden = self.hidden;
+        // Who has left may still be named by what is told last.
+        let left = std::mem::take(&mut self.left);
+        let part =
+            move |sockets: &[(Key, ProcessId)]| Self { sockets: sockets.to_vec(), hidden, ..Self::default() };
+        let rest: Vec<Self> = rest.chunks(most.max(1)).map(part).collect();
+        std::iter::once(self).chain(rest).chain((!left.is_empty()).then_some(Self {
+            left,
+            hidden,
+            ..Self::default()
+        }))
+    }
 }
 
 /// Processes by sockets.

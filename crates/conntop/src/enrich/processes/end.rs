@@ -51,6 +51,19 @@ impl Key {
         self.space
     }
 
+    /// Whether it has another end.
+    #[must_use]
+    pub fn is_connected(self) -> bool {
+        self.remote.is_some()
+    }
+
+    /// The sockets that may have been made from this one: those that listen, on this address or on any.
+    pub(super) fn parents(self) -> impl Iterator<Item = Self> {
+        let Self { space, proto, local: (address, port), .. } = self;
+        let of = move |address| Self { space, proto, local: (address, port), remote: None };
+        [address].into_iter().chain(Self::wildcards(address).iter().copied()).map(of)
+    }
+
     /// What a socket may be bound to that takes what is sent to an address. One for IPv6 takes both
     /// unless it is told otherwise, and then one for IPv4 is there as well and comes first.
     #[must_use]

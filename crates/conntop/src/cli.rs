@@ -212,6 +212,20 @@ pub struct Common {
         help_heading = "Names"
     )]
     pub hide_own: Option<bool>,
+    /// Don't look which processes have this machine's ends of flows
+    #[arg(
+        long,
+        env = "CONNTOP_NO_PROCESSES",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "Names"
+    )]
+    pub no_processes: Option<bool>,
     /// Databases of places, or folders with some, before the usual ones
     #[arg(
         long,
@@ -277,6 +291,7 @@ impl Common {
         self.no_servname = self.no_servname.or(config.no_servname);
         self.hide_own = self.hide_own.or(config.hide_own);
         self.no_geoip = self.no_geoip.or(config.no_geoip);
+        self.no_processes = self.no_processes.or(config.no_processes);
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Config {
     pub hide_own: Option<bool>,
     /// Whether databases of places are left alone.
     pub no_geoip: Option<bool>,
+    /// Whether not to look which processes have this machine's ends of flows.
+    pub no_processes: Option<bool>,
     /// Names of addresses and networks.
     pub names: Aliases,
     /// Places of addresses.
@@ -257,6 +259,7 @@ no-hostname = false
 no-servname = true
 hide-own = true
 no-geoip = true
+no-processes = false
 
 [names]
 "192.168.1.10" = "nas"
@@ -280,6 +283,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             no_servname: Some(true),
             hide_own: Some(true),
             no_geoip: Some(true),
+            no_processes: Some(false),
             names: Aliases(vec![
                 alias("10.8.0.0/16", "vpn"),
                 alias("192.168.1.10", "nas"),

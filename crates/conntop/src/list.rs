@@ -18,6 +18,8 @@ use crate::source::SourceEvent;
 const FRESH_TIME: Duration = Duration::from_secs(3);
 /// How long the rates may be waited for beyond their window.
 const SAMPLE_TIME: Duration = Duration::from_secs(60);
+/// How long the first look at the processes may be waited for; it usually takes some milliseconds.
+const PROCESSES_TIME: Duration = Duration::from_secs(2);
 /// Longest pause between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(250);
 /// Window of the rates when they are wanted and nothing is said.
@@ -62,10 +64,15 @@ pub(crate) async fn settle(
         for (progress, engine) in progress.iter_mut().zip(session.nodes.engines()) {
             progress.look(engine, now, begun, sample);
         }
-        if progress.iter().all(|progress| !matches!(progress, Progress::Waiting(_))) {
+        let complete = progress.iter().all(|progress| !matches!(progress, Progress::Waiting(_)));
+        let looking = session.looks_for_processes() && now.duration_since(begun) < PROCESSES_TIME;
+        if complete && !looking {
             return Ok(failure);
         }
-        let Some((node, event)) = session.peek(Some(now + LOOK)).await? else { continue };
+        let Some((node, event)) = session.peek(Some(now + if looking { LOOK / 10 } else { LOOK })).await?
+        else {
+            continue;
+        };
         if matches!(progress.get(usize::from(node.0)), Some(Progress::Done)) && over(&event).is_some() {
             // What is complete is printed, whatever comes after.
             continue;

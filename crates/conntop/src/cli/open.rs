@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
 use nfnetlink::netns::Netns;
+use tracing::warn;
 
 use super::Common;
 use crate::activate::{Active, Leftovers};
@@ -14,6 +15,7 @@ use crate::engine::{Engine, Notice, NoticeKind};
 use crate::enrich::geo::{Geo, Search};
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::{Asking, Names, hosts};
+use crate::enrich::processes;
 use crate::enrich::services::Services;
 use crate::enrich::{Enricher, Learned};
 use crate::flow::FlowKey;
@@ -45,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) label: String,
     /// Those who find out what is not in the table.
     pub(crate) lookups: Lookups,
+    /// Whether they look for processes.
+    pub(crate) processes: bool,
 }
 
 /// Opens what the options name, before anything else uses the terminal: ssh may have to ask for a
@@ -81,7 +85,16 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     let label = labels.join(", ");
     let sources = Sources::new(sources);
     let lookups = lookups(common);
-    Ok(Session { sources, nodes, active: None, leftovers: None, local: false, label, lookups })
+    Ok(Session {
+        sources,
+        nodes,
+        active: None,
+        leftovers: None,
+        local: false,
+        label,
+        lookups,
+        processes: false,
+    })
 }
 
 fn config(common: &Common, target: Target, subscribe: Subscribe) -> Result<RemoteConfig, Failure> {
@@ -130,12 +143,16 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         subscribe,
     };
     let sources = Sources::new([local_collector(config)?]);
-    let leftovers = Leftovers::find(netns);
+    let leftovers = Leftovers::find(netns.clone());
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
     let nodes = nodes.with_local(&common.local).with(enricher(common));
     let lookups = lookups(common);
-    Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups })
+    let processes = common.no_processes != Some(true)
+        && processes::worker::start(lookups.finder(), netns)
+            .inspect_err(|error| warn!("processes are not shown: {error}"))
+            .is_ok();
+    Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups, processes })
 }
 
 /// What is known from the beginning.
@@ -173,6 +190,13 @@ fn name(common: &Common) -> String {
 
 fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Session {
@@ -231,16 +255,21 @@ impl Session {
         &mut self,
         deadline: Option<Instant>,
     ) -> Result<Option<(NodeId, SourceEvent)>, Failure> {
-        let next = self.sources.next();
-        let event = match deadline {
-            Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
-                Ok(event) => event,
-                Err(_) => return Ok(None),
-            },
-            None => next.await,
+        let deadline = deadline.map(tokio::time::Instant::from_std);
+        let event = loop {
+            tokio::select! {
+                event = self.sources.next() => break event,
+                learned = self.lookups.next() => self.nodes.learn(learned),
+                () = until(deadline) => return Ok(None),
+            }
         };
         let gone = || Failure::new(FAILURE, "the source of the data has stopped; the log says why");
         event.ok_or_else(gone).map(Some)
+    }
+
+    /// Whether the first look at the processes is still under way.
+    pub(crate) fn looks_for_processes(&self) -> bool {
+        self.processes && self.nodes.enricher().processes().is_none()
     }
 
     /// Takes an event in.

@@ -189,7 +189,7 @@ impl Ledger {
             let uid = entry.uid;
             let named =
                 entry.process.is_some_and(|id| self.processes.get(&id).is_some_and(|p| p.sockets > 0));
-            if tries > 0 && !named {
+            if (tries > 0 || is_hidden(uid)) && !named {
                 let id = match self.users.get(&uid) {
                     Some(id) => *id,
                     None => self.add(user(uid)),

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
+use rustix::process::geteuid;
 
 use super::holders::Holders;
 use super::ledger::{Effort, Ledger, Socket};
@@ -28,12 +29,14 @@ pub(super) struct Scanner {
     holders: Holders,
     ledger: Ledger,
     verified: Option<Instant>,
+    /// Our own user.
+    own: u32,
 }
 
 impl Scanner {
     pub(super) fn new(proc: Procfs, users: Users) -> Self {
         let (holders, ledger) = (Holders::default(), Ledger::default());
-        Self { proc, users, holders, ledger, verified: None }
+        Self { proc, users, holders, ledger, verified: None, own: geteuid().as_raw() }
     }
 
     /// Begins a turn. Returns the network namespaces in which processes are, each with one of them.
@@ -99,7 +102,9 @@ impl Scanner {
             }
         }
         let users = &self.users;
-        self.ledger.missed(wanted.into_values().chain(lost), now, |uid| Process {
+        let hidden = self.holders.hidden();
+        let is_hidden = |uid| hidden && uid != self.own;
+        self.ledger.missed(wanted.into_values().chain(lost), now, is_hidden, |uid| Process {
             pid: None,
             name: None,
             user: users.name(uid),

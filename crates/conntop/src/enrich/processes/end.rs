@@ -14,7 +14,7 @@ impl Space {
 
     /// The next one.
     #[must_use]
-    pub fn next(self) -> Self {
+    pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }

@@ -171,11 +171,13 @@ impl Ledger {
         self.entries.get(key)?.process
     }
 
-    /// These were not found. As soon as it is known that it stays so, the user is told.
+    /// These were not found. As soon as it is known that it stays so (at once for users whose processes
+    /// may not be looked at), at least the user is told.
     pub(super) fn missed(
         &mut self,
         keys: impl Iterator<Item = Key>,
         now: Instant,
+        is_hidden: impl Fn(u32) -> bool,
         user: impl Fn(u32) -> Process,
     ) {
         for key in keys {

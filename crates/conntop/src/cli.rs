@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use conntop_proto::auth::Fingerprint;
 
 use crate::config::{Alias, Config};
@@ -94,13 +95,13 @@ pub struct Common {
         long,
         value_name = "NAME|PID",
         global = true,
-        conflicts_with_all = ["connect", "place"],
+        conflicts_with = "connect",
         help_heading = "From where"
     )]
     pub netns: Option<String>,
     /// Make this machine's kernel track connections, with counters and start times, while conntop
     /// runs: an own nft table and two sysctls, restored by the last conntop that ends
-    #[arg(long, global = true, conflicts_with_all = ["connect", "place"], help_heading = "From where")]
+    #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
     pub activate: bool,
     /// Time between updates, such as 1s or 500ms
     #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
@@ -111,7 +112,7 @@ pub struct Common {
         long,
         value_name = "PERCENT",
         global = true,
-        conflicts_with_all = ["connect", "place"],
+        conflicts_with = "connect",
         help_heading = "From where"
     )]
     pub cpu_budget: Option<CpuBudget>,
@@ -296,15 +297,29 @@ impl Common {
 }
 
 impl Cli {
-    /// Puts the targets that stand alone to those of `--connect`.
-    fn gather(&mut self) {
+    /// Puts the targets that stand alone to those of `--connect`. What is of this machine alone is
+    /// refused beside them here, as not every command knows them.
+    fn gathered(mut self) -> Result<Self, clap::Error> {
         let mut places = std::mem::take(&mut self.places.place);
         match &mut self.command {
             Some(Command::List(args)) => places.append(&mut args.places.place),
             Some(Command::Watch(args)) => places.append(&mut args.places.place),
             Some(Command::Whois(_) | Command::Geoip(_)) | None => {}
         }
+        let common = &self.common;
+        let of_here = [
+            ("--netns", common.netns.is_some()),
+            ("--activate", common.activate),
+            ("--cpu-budget", common.cpu_budget.is_some()),
+        ];
+        if !places.is_empty()
+            && let Some((option, _)) = of_here.iter().find(|(_, given)| *given)
+        {
+            let text = format!("the argument '{option}' cannot be used with '[ssh://HOST]...'");
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
         self.common.connect.append(&mut places);
+        Ok(self)
     }
 }
 

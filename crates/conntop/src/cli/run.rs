@@ -21,7 +21,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return server::run(rest.iter().cloned());
     }
-    let mut cli = match Cli::try_parse_from(arguments) {
+    let mut cli = match Cli::try_parse_from(arguments).and_then(Cli::gathered) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows the stream and the code.
@@ -29,7 +29,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
         }
     };
-    cli.gather();
     let config = Config::load(cli.common.config.as_deref());
     match config.map(|config| cli.common.settle(config)).map_err(refused).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,

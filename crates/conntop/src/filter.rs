@@ -114,7 +114,10 @@ impl Filter {
     #[must_use]
     pub fn asks_what_is_learned(&self) -> bool {
         self.expr.has(&|part| match part {
-            Expr::Test(test) => test.field.is_learned(),
+            Expr::Test(test) => {
+                let named = |operand: &Operand| matches!(operand, Operand::Host(_));
+                test.field.is_learned() || test.operands.iter().any(named)
+            }
             _ => true,
         })
     }

@@ -206,6 +206,12 @@ impl<'a> FlowView<'a> {
         self.known.name(self.node, address).map(|name| name.text)
     }
 
+    /// Whether it is one of conntop's own questions for names.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.known.names().is_own(&self.orig())
+    }
+
     /// What its destination port serves by its number.
     #[must_use]
     pub fn service(&self) -> Fact<&'a str> {

@@ -48,6 +48,8 @@ pub struct Query {
     pub filter: Option<Filter>,
     /// Whether flows between local ends are left out.
     pub hide_internal: bool,
+    /// Whether conntop's own questions for names are left out.
+    pub hide_own: bool,
     /// Order.
     pub sort: Sort,
     /// How rows move.
@@ -59,7 +61,9 @@ pub struct Query {
 impl Query {
     /// Whether it is about the same flows.
     fn chooses_like(&self, other: &Self) -> bool {
-        self.filter == other.filter && self.hide_internal == other.hide_internal
+        self.filter == other.filter
+            && self.hide_internal == other.hide_internal
+            && self.hide_own == other.hide_own
     }
 
     /// Changes whenever the mirrors may give other rows, another order or other sums.
@@ -67,7 +71,8 @@ impl Query {
         let filtered = self.filter.as_ref().is_some_and(Filter::asks_the_time);
         let timed = filtered || filter::tells_the_time(self.sort.column);
         let learned = self.filter.as_ref().is_some_and(Filter::asks_what_is_learned)
-            || filter::is_learned(self.sort.column);
+            || filter::is_learned(self.sort.column)
+            || self.hide_own;
         let of = move |mirror: &Mirror| if timed { mirror.generation() } else { mirror.revision() };
         let known = sources.first().filter(|_| learned).map(|source| source.known.revision());
         sources.iter().map(move |source| of(source.mirror)).chain(known)

@@ -48,6 +48,7 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
         sort,
         leftover: session.leftovers.as_ref().map(Leftovers::text),
         names: common.no_hostname != Some(true),
+        hide_own: common.hide_own == Some(true),
         services: common.no_servname != Some(true),
         zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()

@@ -83,7 +83,7 @@ pub static COLUMNS: &[Column] = &[
         priority: 35,
         value: |f| Value::Flags(FlowFlags::of(f)),
         field: Some("flags"),
-        help: "NAT of S source, D destination, B both; R counters were zeroed; O offloaded; H helper",
+        help: "NAT of S source, D destination, B both; R counters were zeroed; O offloaded; H helper; Q conntop's own question for names",
         ..TEXT
     },
     Column {

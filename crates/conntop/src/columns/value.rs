@@ -118,6 +118,9 @@ impl FlowFlags {
     /// Followed by a helper.
     pub const HELPER: Self = Self(1 << 4);
 
+    /// A question for names that conntop asks itself.
+    pub const OWN: Self = Self(1 << 5);
+
     /// Letters that filters know; `B` is source and destination.
     pub const LETTERS: &[(char, Self)] = &[
         ('S', Self::SOURCE),
@@ -126,6 +129,7 @@ impl FlowFlags {
         ('R', Self::RESET),
         ('O', Self::OFFLOAD),
         ('H', Self::HELPER),
+        ('Q', Self::OWN),
     ];
 
     /// Flags of a flow.
@@ -140,6 +144,7 @@ impl FlowFlags {
             (view.flow.resets() > 0, Self::RESET),
             (offloaded, Self::OFFLOAD),
             (helped, Self::HELPER),
+            (view.is_own(), Self::OWN),
         ]
         .into_iter()
         .filter(|(on, _)| *on)

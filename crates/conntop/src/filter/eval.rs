@@ -45,17 +45,21 @@ pub(super) fn matches(expr: &Expr, view: &FlowView<'_>) -> Tri {
 
 fn holds(test: &Test, view: &FlowView<'_>) -> Tri {
     match test.field.get {
-        Getter::One(get) => any_of(&[get(view)], test),
-        Getter::Two(get) => any_of(&get(view), test),
-        Getter::Four(get) => any_of(&get(view), test),
+        Getter::One(get) => any_of(&[get(view)], test, view),
+        Getter::Two(get) => any_of(&get(view), test, view),
+        Getter::Four(get) => any_of(&get(view), test, view),
     }
 }
 
-fn any_of(values: &[Value<'_>], test: &Test) -> Tri {
+fn any_of(values: &[Value<'_>], test: &Test, view: &FlowView<'_>) -> Tri {
     let mut any = Tri::False;
     for operand in &test.operands {
         any = any.or(match operand {
             Operand::Unknown => Tri::from(values.iter().any(|v| is_unknown(*v))),
+            Operand::Host(name) => values.iter().fold(Tri::False, |any, value| match any {
+                Tri::True => Tri::True,
+                _ => any.or(is_called(*value, name, view)),
+            }),
             Operand::None => Tri::from(values.iter().all(|v| *v == Value::Absent)),
             _ => values.iter().fold(Tri::False, |any, value| match any {
                 Tri::True => Tri::True,
@@ -67,6 +71,18 @@ fn any_of(values: &[Value<'_>], test: &Test) -> Tri {
         }
     }
     any
+}
+
+/// Whether an address has this name, or one that ends with it.
+fn is_called(value: Value<'_>, wanted: &str, view: &FlowView<'_>) -> Tri {
+    let Value::Address(address) = value else { return Tri::False };
+    let Some(name) = view.name(address) else { return Tri::Unknown };
+    let begin = name.len().checked_sub(wanted.len());
+    let parts = begin.and_then(|begin| name.split_at_checked(begin));
+    let ends = |(before, end): (&str, &str)| {
+        end.eq_ignore_ascii_case(wanted) && (before.is_empty() || before.ends_with('.'))
+    };
+    parts.is_some_and(ends).into()
 }
 
 fn is_unknown(value: Value<'_>) -> bool {
@@ -189,6 +205,10 @@ fn visible_text(view: &FlowView<'_>, word: &str) -> bool {
         || has(Value::State(view.flow.state())) && view.flow.state() != State::Unknown
         || view.flow.helper().is_some_and(|helper| found(helper, text))
     {
+        return true;
+    }
+    let called = |address| view.name(address).is_some_and(|name| found(name, text));
+    if called(orig.src) || called(orig.dst) {
         return true;
     }
     // Most words cannot stand in an address or a port at all.

@@ -21,6 +21,8 @@ pub enum Kind {
     Dir,
     /// Address or network.
     Net,
+    /// Address, network or name of a host.
+    Host,
     /// Port by number, service name or range.
     Port,
     /// Rate with its unit.
@@ -45,6 +47,8 @@ pub enum Kind {
     Asn,
     /// Text.
     Text,
+    /// Yes or no.
+    YesNo,
 }
 
 impl Kind {
@@ -58,19 +62,21 @@ impl Kind {
             | Self::Flags
             | Self::Dir
             | Self::Net
+            | Self::Host
             | Self::Status
             | Self::Offload
             | Self::Mark
             | Self::Label
             | Self::Asn
-            | Self::Text => false,
+            | Self::Text
+            | Self::YesNo => false,
         }
     }
 
     pub(super) fn cost(self) -> usize {
         match self {
             Self::Rate => 20,
-            Self::Flags | Self::Duration | Self::Net => 2,
+            Self::Flags | Self::Duration | Self::Net | Self::Host => 2,
             _ => 1,
         }
     }
@@ -81,9 +87,10 @@ impl Kind {
         match self {
             Self::Proto => "a protocol: tcp, udp, icmp, ... or a number up to 255",
             Self::State => "a state: EST, SYN, TIMEW, UNREP, ASSUR, ... or established, ...",
-            Self::Flags => "flags: letters of S, D, B, R, O, H",
+            Self::Flags => "flags: letters of S, D, B, R, O, H, Q",
             Self::Dir => "in, out, internal or transit",
             Self::Net => "an address or network: 10.0.0.1, 10/8, 2001:db8::/32",
+            Self::Host => "an address, network or name: 10.0.0.1, 10/8, 2001:db8::/32, example.com",
             Self::Port => "a port from 0 to 65535, a range 1000-2000, or a service such as https",
             Self::Rate => "a rate with its unit: 1Mbit, 500kbit, 2MB",
             Self::Bytes => "an amount of bytes: 1500, 10MiB, 2GB",
@@ -96,6 +103,7 @@ impl Kind {
             Self::Number(_) => "a number",
             Self::Asn => "a number of a network: 13335 or AS13335",
             Self::Text => "a text",
+            Self::YesNo => "yes or no",
         }
     }
 }
@@ -135,6 +143,8 @@ impl std::fmt::Debug for Field {
 
 /// Fields whose values are found out while flows are looked at.
 const LEARNED: &[&str] = &[
+    "flags",
+    "own",
     "name",
     "remote_name",
     "src_name",
@@ -217,7 +227,7 @@ fields! {
         }),
         "state {SYN, EST}", "state; a short word may stand for several states";
     "flags": Kind::Flags, One(|f| Value::Flags(FlowFlags::of(f))),
-        "flags S", "all of these are set: S source NAT, D destination NAT, B both, R reset, O offloaded, H helper";
+        "flags S", "all of these are set: S source NAT, D destination NAT, B both, R reset, O offloaded, H helper, Q conntop's own question";
     "dir": Kind::Dir, One(|f| Value::Dir(f.dir)),
         "dir out", "who opened it, seen from the local end";
     "src" | "source": Kind::Net, One(|f| Value::Address(f.orig().src)),
@@ -230,8 +240,8 @@ fields! {
         "dport {80, https}", "port that the connection was opened to";
     "port": Kind::Port, Two(|f| [port(f.src()), port(f.dst())]),
         "port 53", "port of either end";
-    "host": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
-        "host 192.0.2.7", "address of either end";
+    "host": Kind::Host, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
+        "host example.com", "address of either end, or its name or the end of that, as far as names are known";
     "net": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
         "net 2001:db8::/32", "network of either end";
     "addr": Kind::Net, Four(|f| {
@@ -301,6 +311,8 @@ fields! {
             name => Value::Text(name),
         }),
         "node router1", "machine whose table it is in, where there are several";
+    "own": Kind::YesNo, One(|f| Value::Text(if f.is_own() { "yes" } else { "no" })),
+        "own no", "whether it is one of conntop's own questions for names";
     "service": Kind::Text, One(|f| match f.service() {
             Fact::Known(name) => Value::Text(name),
             Fact::Unknown | Fact::Absent => Value::Absent,

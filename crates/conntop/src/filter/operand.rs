@@ -1,7 +1,6 @@
 //! What fields are compared with: reading and printing by the kind of the field.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use conntop_proto::flow::Status;
 use conntop_proto::tuple::{self, Proto};
@@ -32,6 +31,8 @@ pub enum Operand {
     Dir(Dir),
     /// Network or address.
     Net(Net),
+    /// Name of a host or the end of one, in lower case.
+    Host(String),
     /// Numbers from the first to the second, in the base unit of the field: bits per second, bytes,
     /// milliseconds.
     Range(u64, u64),
@@ -108,7 +109,8 @@ impl Operand {
         if text.eq_ignore_ascii_case("unknown") {
             return Ok(Self::Unknown);
         }
-        let may_be_absent = matches!(kind, Kind::Text | Kind::Net | Kind::Port | Kind::Label | Kind::Asn);
+        let may_be_absent =
+            matches!(kind, Kind::Text | Kind::Net | Kind::Host | Kind::Port | Kind::Label | Kind::Asn);
         if may_be_absent && text.eq_ignore_ascii_case("none") {
             return Ok(Self::None);
         }
@@ -117,7 +119,9 @@ impl Operand {
             Kind::State => state(text),
             Kind::Flags => flags(text),
             Kind::Dir => named(kind, text, &Dir::ALL, |dir| dir.word()).map(Self::Dir),
-            Kind::Net => net(text),
+            Kind::Net => net(kind, text),
+            Kind::Host if is_name(text) => Ok(Self::Host(text.trim_matches('.').to_ascii_lowercase())),
+            Kind::Host => net(kind, text),
             Kind::Port | Kind::Rate | Kind::Bytes | Kind::Count | Kind::Duration | Kind::Number(_) => {
                 range(kind, text)
             }
@@ -134,6 +138,7 @@ impl Operand {
                 number.map(|n: u32| Self::Range(n.into(), n.into())).ok_or_else(|| Wrong::new(kind))
             }
             Kind::Text => Ok(Self::text(text)),
+            Kind::YesNo => named(kind, text, &["yes", "no"], |word| word).map(Self::text),
         }
     }
 
@@ -154,6 +159,7 @@ impl Operand {
             Self::Flags(flags) => f.write_str(&flags.letters()),
             Self::Dir(dir) => f.write_str(dir.word()),
             Self::Net(net) => write!(f, "{net}"),
+            Self::Host(name) => quote(f, name),
             Self::Range(from, to) if from == to => f.write_str(&exact(kind, *from)),
             Self::Range(from, to) => write!(f, "{}-{}", exact(kind, *from), exact(kind, *to)),
             Self::Status(bit) => {
@@ -202,14 +208,19 @@ fn flags(text: &str) -> Result<Operand, Wrong> {
     if text.is_empty() { Err(Wrong::new(Kind::Flags)) } else { Ok(Operand::Flags(flags)) }
 }
 
-fn net(text: &str) -> Result<Operand, Wrong> {
+/// Whether a text can only be a name: of letters, digits, `-` and `_`, with a letter, and no address.
+fn is_name(text: &str) -> bool {
+    let sound = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    sound && text.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
+fn net(kind: Kind, text: &str) -> Result<Operand, Wrong> {
     text.parse().map(Operand::Net).map_err(|error| match error {
         NetError::Address => {
-            let is_name = text.contains('.') && text.parse::<IpAddr>().is_err() && !text.contains('/');
-            let hint = is_name && text.chars().any(char::is_alphabetic);
+            let hint = is_name(text) && text.contains('.');
             Wrong {
-                hint: hint.then(|| "names of hosts cannot be tested yet".to_owned()),
-                ..Wrong::new(Kind::Net)
+                hint: hint.then(|| format!("names are asked for by `host {text}` and `dst_name {text}`")),
+                ..Wrong::new(kind)
             }
         }
         NetError::Prefix { most } => {

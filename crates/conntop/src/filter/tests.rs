@@ -11,6 +11,12 @@ use proptest::prelude::*;
 use super::fields::Kind;
 use super::{Expr, FIELDS, Field, Filter, MAX_DEPTH, MAX_LENGTH, Op, Operand, Test, Tri};
 use crate::columns::{COLUMNS, FlowFlags, Offload, STATES, STATUSES};
+use crate::enrich::Enricher;
+use crate::enrich::geo::Geo;
+use crate::enrich::names::own::Query;
+use crate::enrich::names::{Found, NameSource, Names};
+use crate::enrich::services::Services;
+use crate::flow::Source;
 use crate::flow::testing::{WALL, World, flow, traffic};
 use crate::orient::{Dir, LocalNets, Net};
 
@@ -101,6 +107,10 @@ fn world() -> World {
 /// What a filter says about the flows: the letters of those that satisfy it, and after a `?` those
 /// of which nobody knows.
 fn answer(world: &World, text: &str) -> String {
+    answer_of(world.source(), text)
+}
+
+fn answer_of(source: Source<'_>, text: &str) -> String {
     let filter = match Filter::parse(text) {
         Ok(filter) => filter,
         Err(error) => {
@@ -113,7 +123,7 @@ fn answer(world: &World, text: &str) -> String {
     let (mut yes, mut unknown) = (String::new(), String::new());
     for letter in 'a'..='g' {
         let id = FlowId(u64::from(letter) - u64::from('a') + 1);
-        let view = world.source().get(id).unwrap();
+        let view = source.get(id).unwrap();
         match filter.matches(&view) {
             Tri::True => yes.push(letter),
             Tri::Unknown => unknown.push(letter),
@@ -125,6 +135,47 @@ fn answer(world: &World, text: &str) -> String {
         write!(answer, " ?{unknown}").unwrap();
     }
     answer
+}
+
+#[test]
+fn names_of_hosts_and_own_questions() {
+    let alias = |text: &str| text.parse().unwrap();
+    let mut names = Names::new(&[alias("8.8.8.8=dns.Example.com"), alias("192.168.1.5=desk")]);
+    let mut found = Found::new(NameSource::Ptr, std::time::Instant::now());
+    let (from, to) = ("192.168.1.6:5000".parse().unwrap(), "8.8.8.8:53".parse().unwrap());
+    found.own.push(Query { proto: Proto::UDP, from, to });
+    names.learn(found);
+    let known = Enricher::new(Geo::default(), names, Services::default());
+    let world = world();
+    let check = |text: &str, wanted: &str| {
+        let source = Source { known: &known, ..world.source() };
+        assert_eq!(answer_of(source, text), wanted, "{text}");
+    };
+    check("host dns.example.com", "bcg ?adef");
+    check("host example.com", "bcg ?adef");
+    check("host DNS.Example.COM", "bcg ?adef");
+    check("host .com.", "bcg ?adef");
+    check("host xample.com", "- ?abdefg");
+    check("host dns", "- ?abdefg");
+    check("host desk", "ac ?bdefg");
+    check("host != example.com", "- ?adef");
+    check("host {desk, 8.8.4.4}", "acd ?befg");
+    check("host 8.8.8.8", "bcg");
+    check("name ~ example", "bcg ?adef");
+    check("dst_name dns.example.com", "bc ?adefg");
+    check("EXAMPLE.com", "bcg");
+    check("desk", "ac");
+    check("own no", "acdefg");
+    check("own YES", "b");
+    check("not own yes", "acdefg");
+    check("flags Q", "b");
+    let error = "error 5-10 expected an address, network or name: 10.0.0.1, 10/8, 2001:db8::/32, example.com";
+    check("host \"a b\"", error);
+    check("own maybe", "error 4-9 expected yes or no");
+    for (text, learned) in [("host 10/8", false), ("host a.b", true), ("own yes", true), ("dport 80", false)]
+    {
+        assert_eq!(Filter::parse(text).unwrap().asks_what_is_learned(), learned, "{text}");
+    }
 }
 
 #[test]
@@ -238,6 +289,8 @@ fn operand(kind: Kind) -> BoxedStrategy<Operand> {
         Kind::Net => (any::<std::net::IpAddr>(), 0_u8..=32)
             .prop_map(|(a, p)| Operand::Net(Net::new(a, p).unwrap()))
             .boxed(),
+        Kind::Host => "h[a-z_-]{0,5}(\\.[a-z0-9]{1,5}){0,2}".prop_map(Operand::Host).boxed(),
+        Kind::YesNo => proptest::sample::select(vec!["yes", "no"]).prop_map(Operand::text).boxed(),
         Kind::Port => numbers(65_535),
         Kind::Rate | Kind::Bytes | Kind::Count | Kind::Duration => numbers(u64::from(u32::MAX) << 8),
         Kind::Number(most) => numbers(most),

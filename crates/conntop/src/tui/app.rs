@@ -81,6 +81,8 @@ pub struct Options {
     pub names: bool,
     /// The same of ports.
     pub services: bool,
+    /// Whether conntop's own questions for names are left out.
+    pub hide_own: bool,
 }
 
 /// The application.
@@ -433,6 +435,7 @@ impl App {
             preset: self.preset,
             columns: self.options.columns.clone(),
             hide_local: self.hide_local,
+            hide_own: self.options.hide_own,
             unit: self.unit,
             width: self.size.0,
             motion,

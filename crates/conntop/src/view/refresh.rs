@@ -165,7 +165,8 @@ impl Refresh {
     }
 
     fn hides(&self, view: &FlowView<'_>) -> bool {
-        self.basis.query.hide_internal && view.dir == Dir::Internal
+        let query = &self.basis.query;
+        (query.hide_internal && view.dir == Dir::Internal) || (query.hide_own && view.is_own())
     }
 
     fn live(&mut self, slot: Slot, view: &FlowView<'_>, shown: &Ranking) {

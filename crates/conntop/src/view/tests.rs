@@ -16,6 +16,7 @@ fn query(filter: &str, sort: &str, motion: Motion) -> Query {
     Query {
         filter: (!filter.is_empty()).then(|| Filter::parse(filter).unwrap()),
         hide_internal: false,
+        hide_own: false,
         sort: Sort::parse(sort).unwrap(),
         motion,
         ghost: Duration::from_secs(10),

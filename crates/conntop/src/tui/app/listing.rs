@@ -32,6 +32,7 @@ pub(crate) struct Ask {
     /// Chosen columns; empty means the default ones of the preset.
     pub(crate) columns: Vec<&'static Column>,
     pub(crate) hide_local: bool,
+    pub(crate) hide_own: bool,
     pub(crate) unit: RateUnit,
     pub(crate) width: u16,
     /// How rows move.
@@ -80,6 +81,7 @@ impl Listing {
         let query = Query {
             filter: ask.filter.clone(),
             hide_internal: ask.hide_local,
+            hide_own: ask.hide_own,
             sort: ask.sort,
             motion: ask.motion,
             ghost: GHOST,

@@ -1,6 +1,7 @@
 //! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
 
 mod geoip;
+mod names;
 mod open;
 mod run;
 mod screen;
@@ -384,6 +385,9 @@ pub struct ListArgs {
     /// Watch so long to learn the rates; 2s when rates are sorted by or shown, else not at all
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub sample: Option<Duration>,
+    /// Ask for the names of hosts, for a few seconds at most
+    #[arg(long)]
+    pub names: bool,
 }
 
 /// Formats of `list`.
@@ -412,6 +416,9 @@ pub struct WatchArgs {
     /// Print the flows that are there at the beginning, too
     #[arg(long)]
     pub initial: bool,
+    /// Ask for the names of hosts; a line waits for them for a second at most
+    #[arg(long)]
+    pub names: bool,
     /// Stop after this time
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,

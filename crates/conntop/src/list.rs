@@ -20,6 +20,8 @@ const FRESH_TIME: Duration = Duration::from_secs(3);
 const SAMPLE_TIME: Duration = Duration::from_secs(60);
 /// How long the first look at the processes may be waited for; it usually takes some milliseconds.
 const PROCESSES_TIME: Duration = Duration::from_secs(2);
+/// How long names may be waited for.
+const NAMES_TIME: Duration = Duration::from_secs(5);
 /// Longest pause between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(250);
 /// Window of the rates when they are wanted and nothing is said.
@@ -30,7 +32,7 @@ pub const SAMPLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Wrong arguments, a source that cannot be opened or is lost, a failing writer.
 pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let query = rows::Query::parse(common)?;
+    let query = rows::Query::parse(common)?.with_names(args.names);
     let sample = args.sample.or_else(|| query.wants_rates().then_some(SAMPLE));
     let mut session = open(common).await?;
     session.announce();
@@ -39,6 +41,12 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
     }
     let failure = settle(&mut session, sample).await?;
     session.know_places().await;
+    if args.names {
+        let unasked = session.find_names(session.hosts(), NAMES_TIME).await;
+        if unasked > 0 {
+            say(&format_args!("names: nobody has answered for {unasked} hosts"));
+        }
+    }
     for notice in session.notices() {
         say(&notice);
     }

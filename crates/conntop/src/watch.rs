@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use conntop_proto::flow::FlowId;
 use conntop_proto::message::{Lost, ServerMessage};
@@ -22,6 +23,9 @@ use crate::output::json::FlowJson;
 use crate::output::rows::{self, Query};
 use crate::output::say;
 use crate::source::{NodeId, SourceEnd, SourceEvent};
+
+/// How long a line may wait for names.
+const NAMES_TIME: Duration = Duration::from_secs(1);
 
 /// One line.
 #[derive(Serialize)]
@@ -58,6 +62,10 @@ pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Resu
     let mut watch = Watch { args, query, of_nodes, told: HashSet::new() };
     loop {
         let Some((node, event)) = session.peek(deadline).await? else { break };
+        if args.names {
+            let hosts = begun(node, &event);
+            let _unasked = session.find_names(hosts, NAMES_TIME).await;
+        }
         match watch.take(&mut session, node, event, out) {
             Ok(true) => {}
             Ok(false) => break,
@@ -69,6 +77,17 @@ pub async fn run(common: &Common, args: &WatchArgs, out: &mut dyn Write) -> Resu
         }
     }
     session.close()
+}
+
+/// The hosts of flows that begin with an event.
+fn begun(node: NodeId, event: &SourceEvent) -> Vec<(NodeId, IpAddr)> {
+    let SourceEvent::Messages(messages) = event else { return Vec::new() };
+    let rows = messages.as_slice().iter().filter_map(|message| match message {
+        ServerMessage::Delta(delta) => Some(delta.rows().ok()?.new),
+        _ => None,
+    });
+    let ends = rows.flatten().flat_map(|row| [row.identity.orig.src, row.identity.orig.dst]);
+    ends.map(|host| (node, host)).collect()
 }
 
 enum Halt {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use tokio::sync::mpsc;
 
 use super::names::hosts::HOSTS;
-use super::names::{Asking, Looking};
+use super::names::{Asking, Dns, Looking};
 use super::{Learned, geo};
 use crate::source::NodeId;
 
@@ -65,7 +65,13 @@ impl Lookups {
     /// The same with somebody who asks for names.
     #[must_use]
     pub fn with_names(self, asking: Asking) -> Self {
-        Self { asking: Some(asking), ..self }
+        Self { asking: (asking.dns != Dns::Off).then_some(asking), ..self }
+    }
+
+    /// Whether anybody can be asked for names.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.asking.is_some() || self.looking.is_some()
     }
 
     /// These hosts are on the screen of somebody who wants to see names that nobody has told yet.

@@ -29,6 +29,9 @@ pub struct Query {
     sort: Option<Sort>,
     columns: Vec<&'static Column>,
     view: Option<ViewKind>,
+    hide_own: bool,
+    /// Whether hosts are shown by their names.
+    names: bool,
 }
 
 impl Query {
@@ -51,6 +54,8 @@ impl Query {
             sort: sort.map_err(|error| usage("--sort", &error))?,
             columns: columns.map_err(|error| usage("--columns", &error))?,
             view: common.view,
+            hide_own: common.hide_own == Some(true),
+            names: false,
         })
     }
 
@@ -59,6 +64,12 @@ impl Query {
     pub fn wants_rates(&self) -> bool {
         let sorted = self.sort.iter().map(|sort| sort.column);
         self.filters_rates || sorted.chain(self.columns.iter().copied()).any(is_rate)
+    }
+
+    /// The same with hosts by their names.
+    #[must_use]
+    pub fn with_names(self, names: bool) -> Self {
+        Self { names, ..self }
     }
 
     /// The columns that were chosen.
@@ -70,7 +81,8 @@ impl Query {
     /// Whether a flow is asked for.
     #[must_use]
     pub fn matches(&self, view: &FlowView<'_>) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.matches(view) == Tri::True)
+        !(self.hide_own && view.is_own())
+            && self.filter.as_ref().is_none_or(|filter| filter.matches(view) == Tri::True)
     }
 
     fn preset(&self, nodes: &Nodes) -> Preset {
@@ -126,7 +138,10 @@ pub fn print(
             let columns = if query.columns.is_empty() { &preset } else { &query.columns };
             comma_separated(out, columns, views)
         }
-        Format::Table => table(out, &layout(nodes, query, sampled), views),
+        Format::Table => {
+            let look = Look { names: query.names, ..Look::default() };
+            table(out, &layout(nodes, query, sampled), look, views)
+        }
     };
     written.and_then(|()| out.flush()).or_else(|error| write_failure(&error).map_or(Ok(()), Err))
 }
@@ -203,11 +218,11 @@ fn layout(nodes: &Nodes, query: &Query, sampled: bool) -> Layout {
 fn table<'a>(
     out: &mut dyn Write,
     layout: &Layout,
+    look: Look,
     flows: impl Iterator<Item = FlowView<'a>>,
 ) -> io::Result<()> {
     let cut = io::stdout().is_terminal();
     line(out, layout, |column, _| column.header.to_owned())?;
-    let look = Look::default();
     for view in flows {
         line(out, layout, |column, width| match cut {
             true => column.cell(&view, width, look).text,

@@ -20,6 +20,7 @@ fn query(filter: &str, sort: &str) -> Query {
     Query {
         filter: (!filter.is_empty()).then(|| Filter::parse(filter).expect("a filter")),
         hide_internal: false,
+        hide_own: false,
         sort: Sort::parse(sort).expect("an order"),
         motion: Motion::Live,
         ghost: Duration::from_secs(10),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// What it says.
-pub enum Answer {
+pub(crate) enum Answer {
     /// Names of an address as labels, and their time to live.
     Ptr(Vec<Vec<Vec<u8>>>, u32),
     /// Addresses of a name, and their time to live.
@@ -21,13 +21,13 @@ pub enum Answer {
 type Asked = Arc<Mutex<Vec<(SocketAddr, String)>>>;
 
 /// The server; its thread ends with the test's process.
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     asked: Asked,
 }
 
 impl Server {
-    pub fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let asked = Asked::default();
@@ -46,18 +46,18 @@ impl Server {
         Self { address, asked }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Who asked for what.
-    pub fn asked(&self) -> Vec<(SocketAddr, String)> {
+    pub(crate) fn asked(&self) -> Vec<(SocketAddr, String)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// The name by which an address is asked for.
-pub fn reverse(address: IpAddr) -> String {
+pub(crate) fn reverse(address: IpAddr) -> String {
     match address {
         IpAddr::V4(a) => {
             let [a, b, c, d] = a.octets();
@@ -70,7 +70,7 @@ pub fn reverse(address: IpAddr) -> String {
     }
 }
 
-pub fn labels(name: &str) -> Vec<Vec<u8>> {
+pub(crate) fn labels(name: &str) -> Vec<Vec<u8>> {
     name.split('.').map(|label| label.as_bytes().to_vec()).collect()
 }
 

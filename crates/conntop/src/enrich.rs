@@ -25,6 +25,7 @@ use self::hosts::KnownHosts;
 use self::names::{Name, NameSource, Names};
 use self::processes::{Process, Processes};
 use self::services::Services;
+use crate::geoip::News;
 use crate::source::NodeId;
 
 /// What is known of something.
@@ -81,6 +82,8 @@ pub enum Learned {
     Names(names::Found),
     /// Which processes have which sockets.
     Processes(processes::Seen),
+    /// How a download of databases goes on. Whoever shows it takes it; nothing is known by it.
+    Download(News),
 }
 
 /// What is known beside the flows.
@@ -121,6 +124,7 @@ impl Enricher {
             Learned::Geo(geo) => self.geo = *geo,
             Learned::Names(found) => self.names.learn(found),
             Learned::Processes(seen) => self.processes.get_or_insert_default().learn(seen),
+            Learned::Download(_) => {}
         }
     }
 

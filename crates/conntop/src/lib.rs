@@ -15,6 +15,7 @@ pub mod nodes;
 pub mod source;
 
 // What is fetched from the world when somebody asks for it.
+pub mod geoip;
 pub mod places;
 pub mod whois;
 

@@ -159,6 +159,37 @@ fn nobody_else_is_asked() {
 }
 
 #[test]
+fn no_address_within_a_private_network_is_asked() {
+    for private in [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.1.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:10.0.0.1",
+    ] {
+        let stage = Stage::of(&[(Server::Iana, refer("whois.arin.net"))]).resolving_to(private);
+        let error = look_up(&stage, "8.8.4.9").unwrap_err();
+        assert!(matches!(&error, WhoisError::Ask { error: AskError::Private(_), .. }), "{private}: {error}");
+        assert!(stage.asked().is_empty(), "{private}");
+    }
+}
+
+#[test]
+fn addresses_that_nobody_has_are_not_asked_for() {
+    for special in
+        ["127.0.0.1", "10.0.0.1", "100.64.0.1", "224.0.0.1", "fe80::1", "::ffff:192.168.0.1", "192.0.2.1"]
+    {
+        let stage = Stage::of(&[]);
+        let error = look_up(&stage, special).unwrap_err();
+        assert!(matches!(error, WhoisError::Special { .. }), "{special}: {error}");
+        assert!(stage.asked().is_empty());
+    }
+}
+
+#[test]
 fn answers_that_are_none_are_named() {
     let check = |first: Says, second: Option<Says>, wanted: &str| {
         let arin = second.map(|says| (Server::Arin, says));

@@ -32,6 +32,7 @@ impl Says {
 #[derive(Debug)]
 pub(crate) struct Stage {
     says: HashMap<&'static str, Says>,
+    resolved: Option<IpAddr>,
     asked: Mutex<Vec<String>>,
     questions: std::sync::Arc<QuestionLog>,
 }
@@ -42,7 +43,13 @@ pub(crate) struct QuestionLog(Mutex<Vec<String>>);
 impl Stage {
     pub(crate) fn of(path: &[(Server, Says)]) -> Self {
         let says = path.iter().map(|(server, says)| (server.host(), says.clone())).collect();
-        Self { says, asked: Mutex::default(), questions: std::sync::Arc::default() }
+        Self { says, resolved: None, asked: Mutex::default(), questions: std::sync::Arc::default() }
+    }
+
+    /// The DNS lies.
+    pub(crate) fn resolving_to(mut self, address: &str) -> Self {
+        self.resolved = Some(address.parse().unwrap());
+        self
     }
 
     /// Who was connected to.
@@ -63,7 +70,7 @@ fn address_of(host: &str) -> IpAddr {
 
 impl Network for Stage {
     fn addresses(&self, host: &str, _within: Duration) -> io::Result<Vec<IpAddr>> {
-        Ok(vec![address_of(host)])
+        Ok(vec![self.resolved.unwrap_or_else(|| address_of(host))])
     }
 
     fn connect(&self, to: SocketAddr, _within: Duration) -> io::Result<TcpStream> {

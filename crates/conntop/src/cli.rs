@@ -347,6 +347,22 @@ pub enum GeoipCommand {
     ///
     /// Fails when a file is damaged.
     Status(GeoipStatusArgs),
+    /// Download DB-IP Lite, the free databases of cities and networks by db-ip.com
+    ///
+    /// What is of this month already is not fetched again. A download that broke off goes on where it
+    /// was; a database takes the place of the old one when it has been looked through as a whole.
+    Update(GeoipUpdateArgs),
+}
+
+/// Options of `geoip update`.
+#[derive(Clone, Debug, Args)]
+pub struct GeoipUpdateArgs {
+    /// Folder for the databases: $XDG_DATA_HOME/GeoIP or ~/.local/share/GeoIP
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+    /// Fetch them even if they are of this month
+    #[arg(long)]
+    pub again: bool,
 }
 
 /// Options of `geoip status`.

@@ -179,12 +179,12 @@ pub enum UpdateError {
 }
 
 impl Update {
-    /// What is usual: from DB-IP into the user's folder.
+    /// What is usual: from DB-IP into that folder, or into the user's.
     ///
     /// # Errors
     /// When the user has none.
-    pub fn usual() -> Result<Self, UpdateError> {
-        let into = Search::of_user().ok_or(UpdateError::Homeless)?;
+    pub fn usual(into: Option<PathBuf>) -> Result<Self, UpdateError> {
+        let into = into.or_else(Search::of_user).ok_or(UpdateError::Homeless)?;
         let from = std::env::var(MIRROR).ok().filter(|from| !from.is_empty());
         Ok(Self {
             from: from.map_or_else(|| DBIP.to_owned(), |from| from.trim_end_matches('/').to_owned()),

@@ -247,3 +247,9 @@ fn nobody_reads_any_more() {
     let output = Command::new("bash").args(["-o", "pipefail", "-c", &script]).output().unwrap();
     assert!(output.status.success(), "{:?} {}", output.status, text(&output.stderr));
 }
+
+#[test]
+fn every_command_is_sound() {
+    use clap::CommandFactory as _;
+    conntop::cli::Cli::command().debug_assert();
+}

@@ -17,10 +17,11 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use conntop::enrich::geo::{Geo, Search};
-use conntop::geoip::{Limits, Step, Update, UpdateError, Want, progress};
+use conntop::geoip::{Limits, Month, Step, Update, UpdateError, Want, progress};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
@@ -338,4 +339,62 @@ fn https_is_spoken_and_never_left() {
     let error = stage.error();
     assert!(error.contains("is the network reachable"), "{error}");
     assert!(server.asked().iter().all(|path| !path.contains("dbip")), "{:?}", server.asked());
+}
+
+#[test]
+fn the_command_tells_what_it_does() {
+    let month = Month::of(SystemTime::now());
+    let names = ["city", "asn"].map(|kind| format!("dbip-{kind}-lite-{month}.mmdb.gz"));
+    let server = Server::of(&[
+        (&names[0], &[Reply::File(pack(&cities("Sydney")))]),
+        (&names[1], &[Reply::File(pack(&networks()))]),
+    ]);
+    let folder = tempfile::tempdir().unwrap();
+    let check = |arguments: &[&str], code: i32, out: &str, err: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_conntop"))
+            .args(arguments)
+            .env("HOME", folder.path())
+            .env("CONNTOP_GEOIP_MIRROR", server.url())
+            .env_remove("XDG_DATA_HOME")
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("GEOIP_DB_PATHS")
+            .output()
+            .unwrap();
+        let shown =
+            |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&*folder.path().to_string_lossy(), "HOME");
+        let (stdout, stderr) = (shown(&output.stdout), shown(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{stdout}{stderr}");
+        assert!(stdout.contains(out), "{stdout}");
+        for line in err {
+            assert!(stderr.lines().any(|l| l.contains(line)), "{stderr}\nhas not: {line}");
+        }
+        assert!(!stderr.contains('\r') && !stderr.contains('\u{1b}'), "{stderr:?}");
+    };
+    let place = "HOME/.local/share/GeoIP/dbip-city-lite.mmdb";
+    let done = format!("conntop: dbip-city-lite of {month} is in {place}");
+    check(
+        &["geoip", "update"],
+        0,
+        "IP Geolocation by DB-IP (https://db-ip.com)",
+        &["conntop: fetching dbip-city-lite of", &done],
+    );
+    check(&["geoip", "status"], 0, place, &[]);
+    check(&["geoip", "update"], 0, "DB-IP", &["dbip-asn-lite is of"]);
+    assert_eq!(server.asked().len(), 2);
+    check(
+        &["geoip", "update", "--again", "--into", "/dev/null/x"],
+        1,
+        "",
+        &["cannot create /dev/null/x: Not a directory"],
+    );
+    drop(fs::remove_dir_all(folder.path().join(".local")));
+    let output = Command::new(env!("CARGO_BIN_EXE_conntop"))
+        .args(["geoip", "update"])
+        .env("HOME", folder.path())
+        // Nobody listens there.
+        .env("CONNTOP_GEOIP_MIRROR", "http://127.0.0.1:9")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is the network reachable"), "{output:?}");
 }

@@ -5,8 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{Common, GeoipCommand, GeoipStatusArgs};
-use crate::enrich::geo::{About, Found, Geo, Search, shown, validate};
+use super::{Common, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs};
+use crate::enrich::geo::{About, Attribution, Found, Geo, Search, shown, validate};
+use crate::geoip::progress::Display;
+use crate::geoip::{Update, Want};
 use crate::output::exit::{FAILURE, Failure, write_failure};
 use crate::units::date;
 
@@ -18,7 +20,22 @@ const DAY: u64 = 24 * 3600;
 pub(super) fn run(common: &Common, command: &GeoipCommand, out: &mut dyn Write) -> Result<(), Failure> {
     match command {
         GeoipCommand::Status(args) => status(common, *args, out),
+        GeoipCommand::Update(args) => update(args, out),
     }
+}
+
+/// Shows on stderr how it goes on: a bar on a terminal, else a line for each file.
+fn update(args: &GeoipUpdateArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut update = Update::usual(args.into.clone())?;
+    if args.again {
+        update.want = Want::Everything;
+    }
+    let mut display = Display::of(io::stderr());
+    let result = update.run(&mut |step| display.show(&step));
+    display.end();
+    result?;
+    let written = writeln!(out, "{}", Attribution::DB_IP).and_then(|()| out.flush());
+    written.or_else(|error| write_failure(&error).map_or(Ok(()), Err))
 }
 
 fn status(common: &Common, args: GeoipStatusArgs, out: &mut dyn Write) -> Result<(), Failure> {

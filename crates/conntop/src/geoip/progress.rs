@@ -1,10 +1,11 @@
 //! How far a download is: as a line of a terminal, and as news for the screen.
 
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::{Step, Update, UpdateError};
 use crate::enrich::Learned;
-use crate::enrich::geo::Attribution;
+use crate::enrich::geo::{Attribution, shown};
 use crate::enrich::lookups::Finder;
 
 /// More often nobody sees it.
@@ -34,7 +35,7 @@ pub fn start(finder: Finder) {
                     finder.try_send(Learned::Download(News::Progress(brief(&step))));
             }
         };
-        let news = match Update::usual().and_then(|update| update.run(&mut tell)) {
+        let news = match Update::usual(None).and_then(|update| update.run(&mut tell)) {
             Ok(()) => News::Done,
             Err(error) => News::Failed(error.to_string()),
         };
@@ -44,7 +45,7 @@ pub fn start(finder: Finder) {
 }
 
 /// Lets one report through in each [`PACE`], and every change of what is done.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pace {
     last: Option<Instant>,
     fetching: bool,
@@ -54,7 +55,7 @@ impl Pace {
     /// Whether this one is to be shown.
     pub fn lets(&mut self, step: &Step) -> bool {
         let fetching = matches!(step, Step::Fetching { .. });
-        let goes_on = fetching && std::mem::replace(&mut self.fetching, fetching);
+        let goes_on = std::mem::replace(&mut self.fetching, fetching) && fetching;
         if goes_on && self.last.is_some_and(|last| last.elapsed() < PACE) {
             return false;
         }
@@ -78,20 +79,91 @@ fn brief(step: &Step) -> String {
     }
 }
 
-/// A line with a bar, for a terminal.
-#[must_use]
-pub fn line(step: &Step, began: Duration) -> String {
+/// Shows how it goes on, for people at a terminal and for logs.
+#[derive(Debug)]
+pub struct Display<W> {
+    out: W,
+    form: Form,
+    began: Instant,
+    /// What had come when the file was begun.
+    had: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// A bar that is drawn again and again; whether one stands there.
+    Bar(Pace, bool),
+    /// A line for each thing that is done.
+    Lines,
+}
+
+impl<W: Write + IsTerminal> Display<W> {
+    /// A bar if it is a terminal, else lines.
+    pub fn of(out: W) -> Self {
+        let form = if out.is_terminal() { Form::Bar(Pace::default(), false) } else { Form::Lines };
+        Self { out, form, began: Instant::now(), had: None }
+    }
+}
+
+impl<W: Write> Display<W> {
+    /// Shows a step.
+    pub fn show(&mut self, step: &Step) {
+        let begins = match step {
+            Step::Fetching { got, .. } => {
+                self.had.is_none_or(|had| had > *got).then(|| self.had = Some(*got))
+            }
+            _ => {
+                self.had = None;
+                None
+            }
+        };
+        if begins.is_some() {
+            self.began = Instant::now();
+        }
+        let fetching = matches!(step, Step::Fetching { .. });
+        let text = match &mut self.form {
+            Form::Bar(pace, stands) if fetching => {
+                if !pace.lets(step) {
+                    return;
+                }
+                *stands = true;
+                let line = line(step, self.had.unwrap_or(0), self.began.elapsed());
+                format!("\r{line}\x1b[K")
+            }
+            Form::Bar(_, stands) => {
+                let clear = if std::mem::take(stands) { "\r\x1b[K" } else { "" };
+                format!("{clear}conntop: {}\n", words(step))
+            }
+            Form::Lines if fetching && begins.is_none() => return,
+            Form::Lines => format!("conntop: {}\n", words(step)),
+        };
+        let _nobody_reads = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// Leaves the line of a bar.
+    pub fn end(&mut self) {
+        if let Form::Bar(_, stands) = &mut self.form
+            && std::mem::take(stands)
+        {
+            let _nobody_reads = self.out.write_all(b"\n").and_then(|()| self.out.flush());
+        }
+    }
+}
+
+/// A line with a bar, for a terminal of 80 columns.
+fn line(step: &Step, had: u64, took: Duration) -> String {
     let Step::Fetching { edition, month, got, total } = step else { return words(step) };
-    let speed = u64::try_from(u128::from(*got) * 1000 / began.as_millis().max(1)).unwrap_or(u64::MAX);
+    let came = u128::from(got.saturating_sub(had));
+    let speed = u64::try_from(came * 1000 / took.as_millis().max(1)).unwrap_or(u64::MAX);
     let Some(total) = total else {
         return format!("{} {month}  {}  {}/s", edition.stem(), megabytes(*got), megabytes(speed));
     };
-    let full = usize::try_from(percent(*got, *total) * BAR / 100).unwrap_or(0);
+    let percent = percent(*got, *total);
+    let full = usize::try_from(percent * BAR / 100).unwrap_or(0);
     let bar: String =
         (0..usize::try_from(BAR).unwrap_or(0)).map(|at| if at < full { '#' } else { '.' }).collect();
-    let percent = percent(*got, *total);
-    let of = megabytes(*total);
-    format!("{} {month} [{bar}] {percent:>3}% of {of}  {}/s", edition.stem(), megabytes(speed))
+    let (of, speed) = (megabytes(*total), megabytes(speed));
+    format!("{} {month} [{bar}] {percent:>3}% of {of} {speed}/s", edition.stem())
 }
 
 /// What is done, for people.
@@ -107,7 +179,7 @@ pub fn words(step: &Step) -> String {
         Step::Again(why) => format!("{why}: fetching it once more as a whole"),
         Step::Checking(edition, month) => format!("unpacking and checking {} of {month}", edition.stem()),
         Step::Done(edition, month, path) => {
-            format!("{} of {month} is in {}", edition.stem(), path.display())
+            format!("{} of {month} is in {}", edition.stem(), shown(path))
         }
     }
 }
@@ -141,5 +213,86 @@ impl From<UpdateError> for crate::output::exit::Failure {
             _ => FAILURE,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geoip::Edition;
+
+    fn fetching(got: u64, total: Option<u64>) -> Step {
+        Step::Fetching { edition: Edition::City, month: "2026-11".parse().unwrap(), got, total }
+    }
+
+    #[test]
+    fn a_bar_fits_a_terminal_and_tells_how_far_it_is() {
+        let check = |got, total, had, millis, wanted: &str| {
+            let line = line(&fetching(got, total), had, Duration::from_millis(millis));
+            assert_eq!(line, wanted);
+            assert!(line.len() < 80, "{}", line.len());
+        };
+        let mb = 1_000_000;
+        check(
+            0,
+            Some(60 * mb),
+            0,
+            0,
+            "dbip-city-lite 2026-11 [........................]   0% of 60.0 MB 0.0 MB/s",
+        );
+        check(
+            30 * mb,
+            Some(60 * mb),
+            0,
+            3000,
+            "dbip-city-lite 2026-11 [############............]  50% of 60.0 MB 10.0 MB/s",
+        );
+        check(
+            30 * mb,
+            Some(60 * mb),
+            20 * mb,
+            1000,
+            "dbip-city-lite 2026-11 [############............]  50% of 60.0 MB 10.0 MB/s",
+        );
+        check(
+            60 * mb,
+            Some(60 * mb),
+            0,
+            60_000,
+            "dbip-city-lite 2026-11 [########################] 100% of 60.0 MB 1.0 MB/s",
+        );
+        check(5 * mb, None, 0, 1000, "dbip-city-lite 2026-11  5.0 MB  5.0 MB/s");
+        check(7, Some(0), 9, 0, "dbip-city-lite 2026-11 [........................]   0% of 0.0 MB 0.0 MB/s");
+    }
+
+    #[test]
+    fn logs_get_a_line_for_each_thing_and_terminals_a_bar() {
+        let month = "2026-11".parse().unwrap();
+        let steps = [
+            fetching(0, Some(2_000_000)),
+            fetching(1_000_000, Some(2_000_000)),
+            fetching(2_000_000, Some(2_000_000)),
+            Step::Checking(Edition::City, month),
+            Step::Current(Edition::Asn, month),
+        ];
+        let check = |form: Form, wanted: &str| {
+            let mut out = Vec::new();
+            let mut display = Display { out: &mut out, form, began: Instant::now(), had: None };
+            steps.iter().for_each(|step| display.show(step));
+            display.end();
+            assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        };
+        check(
+            Form::Lines,
+            "conntop: fetching dbip-city-lite of 2026-11, 2.0 MB\n\
+             conntop: unpacking and checking dbip-city-lite of 2026-11\n\
+             conntop: dbip-asn-lite is of 2026-11 already\n",
+        );
+        check(
+            Form::Bar(Pace::default(), false),
+            "\rdbip-city-lite 2026-11 [........................]   0% of 2.0 MB 0.0 MB/s\x1b[K\
+             \r\x1b[Kconntop: unpacking and checking dbip-city-lite of 2026-11\n\
+             conntop: dbip-asn-lite is of 2026-11 already\n",
+        );
     }
 }

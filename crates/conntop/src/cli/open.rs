@@ -158,7 +158,7 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
 /// What is known from the beginning.
 fn enricher(common: &Common) -> Enricher {
     let hosts = hosts::read(Path::new(hosts::HOSTS)).unwrap_or_default();
-    Enricher::new(Geo::default(), Names::new(&common.alias).with_hosts(hosts), Services::default())
+    Enricher::new(Geo::default(), Names::new(&common.alias).with_hosts(hosts), Services::of_machine().clone())
 }
 
 /// How names are asked for, when somebody looks at hosts.

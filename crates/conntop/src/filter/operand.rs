@@ -8,6 +8,7 @@ use conntop_proto::tuple::{self, Proto};
 use super::expr::quote;
 use super::fields::Kind;
 use crate::columns::{FlowFlags, Offload, STATES, STATUSES, nearest};
+use crate::enrich::services::Services;
 use crate::orient::{Dir, Net, NetError};
 use crate::units;
 
@@ -74,34 +75,6 @@ impl Wrong {
         Self { hint, ..Self::new(kind) }
     }
 }
-
-/// Services by name: those that people name. More come with the names of services.
-const SERVICES: &[(&str, u64)] = &[
-    ("ftp", 21),
-    ("ssh", 22),
-    ("telnet", 23),
-    ("smtp", 25),
-    ("domain", 53),
-    ("dns", 53),
-    ("http", 80),
-    ("pop3", 110),
-    ("ntp", 123),
-    ("imap", 143),
-    ("snmp", 161),
-    ("bgp", 179),
-    ("ldap", 389),
-    ("https", 443),
-    ("submission", 587),
-    ("imaps", 993),
-    ("mqtt", 1883),
-    ("nfs", 2049),
-    ("mysql", 3306),
-    ("rdp", 3389),
-    ("sip", 5060),
-    ("mdns", 5353),
-    ("postgresql", 5432),
-    ("wireguard", 51820),
-];
 
 impl Operand {
     /// Reads the operand of a field.
@@ -248,11 +221,11 @@ fn number(kind: Kind, text: &str) -> Result<u64, Wrong> {
         Kind::Duration => unit(units::millis(text)),
         Kind::Number(most) => plain(most),
         Kind::Port => {
-            let service = SERVICES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
-            match service {
-                Some((_, port)) => Ok(*port),
-                None => plain(u64::from(u16::MAX)).map_err(|wrong| {
-                    let near = nearest(text, SERVICES.iter().map(|(name, _)| *name));
+            let number = plain(u64::from(u16::MAX));
+            match number.is_err().then(|| Services::of_machine().port(text)).flatten() {
+                Some(port) => Ok(u64::from(port)),
+                None => number.map_err(|wrong| {
+                    let near = nearest(text, Services::usual_names().map(|(name, _)| name));
                     Wrong { hint: near.map(|near| format!("did you mean `{near}`?")), ..wrong }
                 }),
             }
@@ -262,7 +235,9 @@ fn number(kind: Kind, text: &str) -> Result<u64, Wrong> {
 }
 
 fn range(kind: Kind, text: &str) -> Result<Operand, Wrong> {
-    let Some((from, to)) = text.split_once('-') else {
+    // Services have hyphens in their names, too.
+    let named = kind == Kind::Port && Services::of_machine().port(text).is_some();
+    let Some((from, to)) = text.split_once('-').filter(|_| !named) else {
         let number = number(kind, text)?;
         return Ok(Operand::Range(number, number));
     };

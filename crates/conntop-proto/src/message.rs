@@ -465,6 +465,10 @@ pub struct TableStats {
     pub insert_failed: Option<u64>,
     /// Entries dropped early because the table was full, since boot.
     pub early_drop: Option<u64>,
+    /// Whether something in the namespace makes the kernel track connections, as the hello's
+    /// `kernel.tracking`, but of now; null or left out when not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracking: Option<bool>,
 }
 
 /// Events that the kernel could not deliver.

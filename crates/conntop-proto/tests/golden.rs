@@ -113,6 +113,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 drop: Some(0),
                 insert_failed: Some(3),
                 early_drop: None,
+                tracking: Some(true),
             }),
         ),
         ("lost", ServerMessage::Lost(Lost { overruns: 2, events: None, since: Some(AT) })),

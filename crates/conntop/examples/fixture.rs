@@ -311,5 +311,6 @@ fn table(tick: u64, flows: usize) -> ServerMessage {
         drop: Some(0),
         insert_failed: Some(0),
         early_drop: Some(0),
+        tracking: Some(true),
     })
 }

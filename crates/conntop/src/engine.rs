@@ -199,6 +199,14 @@ impl Engine {
         self.hello().map(|hello| &hello.kernel)
     }
 
+    /// Whether something makes the kernel track connections, as far as is known by now.
+    #[must_use]
+    pub fn tracking(&self) -> Option<bool> {
+        // The hello is as old as the connection, and a flow proves that something was tracked since.
+        let greeted = || self.kernel()?.tracking.filter(|tracking| *tracking || self.mirror.is_empty());
+        self.table().and_then(|table| table.tracking).or_else(greeted)
+    }
+
     /// The collector's addresses, networks and interfaces.
     #[must_use]
     pub fn host(&self) -> &Host {

@@ -10,7 +10,7 @@ use conntop::engine::{Engine, NoticeKind};
 use conntop::source::{Messages, SourceEvent};
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{KernelFacts, Lost, ResetReason, ServerMessage};
+use conntop_proto::message::{KernelFacts, Lost, ResetReason, ServerMessage, TableStats};
 
 #[test]
 fn one_line_for_each_fact() {
@@ -30,12 +30,16 @@ fn one_line_for_each_fact() {
         messages.push(message);
         messages
     };
+    let tracking =
+        |on| ServerMessage::Table(TableStats { tracking: Some(on), flows: 1, ..TableStats::default() });
     let cases: &[(&str, &KernelFacts, Vec<ServerMessage>, &[NoticeKind])] = &[
         ("all is well", &good, table(&[1]), &[]),
         ("nothing is known yet", &good, Vec::new(), &[]),
         ("not tracking is known at once", &off, Vec::new(), &[TrackingOff]),
         ("an empty table has a reason", &off, table(&[]), &[TrackingOff]),
         ("a flow proves the contrary", &off, table(&[1]), &[]),
+        ("tracking has ended", &good, with(tracking(false), table(&[1])), &[TrackingOff]),
+        ("tracking has begun", &off, with(tracking(true), table(&[])), &[Empty]),
         ("tracked, and empty", &good, table(&[]), &[Empty]),
         ("empty, nobody knows why", &unknown, table(&[]), &[Empty]),
         ("no accounting", &acct, table(&[1]), &[AcctOff]),

@@ -30,6 +30,7 @@ mod report;
 mod requests;
 mod serve;
 mod source;
+mod tracking;
 
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
@@ -53,6 +54,7 @@ use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
 use self::source::{DumpSource, GetSource, ProcSource, Source};
+use self::tracking::Tracking;
 use crate::privilege::{Plan, Report as Confined, Role, beside};
 use crate::table::{self, Limits};
 
@@ -146,10 +148,12 @@ impl Collector {
             let granted = granted.and_then(|bytes| u64::try_from(bytes).ok());
             let sources = sources(config.proc)?;
             let offers = sources.iter().map(|source| source.offer()).collect();
+            let mut tracking = Tracking::default();
+            let sysctls = Sysctls::read(&mut tracking);
             let mut known = Known::new(&config.knowledge);
             let host = host::read(&mut known).unwrap_or_default();
-            let thread = Requests { commands, reports: sender, pool, socket, sources, known };
-            Ok((Found { sysctls: Sysctls::read(), host, offers, granted }, move || thread.run()))
+            let thread = Requests { commands, reports: sender, pool, socket, sources, known, tracking };
+            Ok((Found { sysctls, host, offers, granted }, move || thread.run()))
         })?;
         let events = buffer.map(|buffer| -> Result<_, CollectorError> {
             let (events, commands) = std_mpsc::channel();

@@ -265,6 +265,7 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
             drop: count,
             insert_failed: count,
             early_drop: count,
+            tracking: count.map(|count| count % 2 == 0),
         })
     });
     let reasons = select(

@@ -50,15 +50,19 @@ pub(super) fn notices(engine: &Engine) -> Vec<Notice> {
         tell(NoticeKind::Stale, format!("stale: {cause}"), "");
     }
     if let Some(kernel) = engine.kernel() {
-        // The hello is as old as the connection; a flow proves that something is tracked by now.
         let empty = engine.mirror().is_empty();
-        let (tracking, synced) = (kernel.tracking, engine.mirror().position().synced);
-        if empty && tracking == Some(false) {
-            tell(
-                NoticeKind::TrackingOff,
+        let (tracking, synced) = (engine.tracking(), engine.mirror().position().synced);
+        if tracking == Some(false) {
+            let text = if empty {
                 "connection tracking is not active in this namespace: no flow will be seen until a rule or \
                  NAT uses it"
-                    .to_owned(),
+            } else {
+                "connection tracking is not active any more in this namespace: the flows that are left run \
+                 out, and no new one will be seen until a rule or NAT uses it"
+            };
+            tell(
+                NoticeKind::TrackingOff,
+                text.to_owned(),
                 "`conntop --activate` there, or key A on the screen, adds a rule while it runs",
             );
         } else if empty && synced && tracking.is_none() {

@@ -9,6 +9,7 @@ use nfnetlink::EventSocket;
 use nfnetlink::ct::FlowRef;
 
 use super::source::{Offer, Part};
+use super::tracking::Tracking;
 use crate::table::{Outcome, ReadSpan};
 
 /// From `ct-events` and `ct-requests` to `ct-table`.
@@ -85,13 +86,9 @@ pub(super) struct Sysctls {
 
 impl Sysctls {
     /// Of the calling thread's namespace.
-    pub(super) fn read() -> Self {
+    pub(super) fn read(tracking: &mut Tracking) -> Self {
         let facts = nfnetlink::facts::Facts::read();
-        // Entries prove it. An empty table proves nothing, and its rules are quickly read.
-        let tracking = match facts.count {
-            Some(1..) => Some(true),
-            _ => nfnetlink::nft::tracking_rules().ok().map(|rules| rules > 0),
-        };
+        let tracking = tracking.look(facts.count);
         Self { facts, netns: nfnetlink::netns::identity().ok().map(|(_, inode)| inode), tracking }
     }
 

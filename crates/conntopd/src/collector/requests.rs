@@ -13,6 +13,7 @@ use super::known::Known;
 use super::pool::Pool;
 use super::report::{Ask, Entries, Flows, Numbers, Report, Slice, Sysctls};
 use super::source::Source;
+use super::tracking::Tracking;
 use super::{clock, host};
 use crate::table::Outcome;
 
@@ -25,6 +26,7 @@ pub(super) struct Requests {
     pub(super) socket: RequestSocket,
     pub(super) sources: Vec<Box<dyn Source>>,
     pub(super) known: Known,
+    pub(super) tracking: Tracking,
 }
 
 /// The hub is gone.
@@ -156,7 +158,7 @@ impl Requests {
     }
 
     fn numbers(&mut self) -> Numbers {
-        let mut numbers = Numbers { facts: Sysctls::read(), ..Numbers::default() };
+        let mut numbers = Numbers { facts: Sysctls::read(&mut self.tracking), ..Numbers::default() };
         match self.socket.stats() {
             Ok(stats) => {
                 numbers.count = Some(stats.entries.into());

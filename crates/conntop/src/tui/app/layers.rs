@@ -117,7 +117,8 @@ impl App {
     /// The question about activation, or why it cannot be asked.
     pub(super) fn activation(&self) -> Open {
         let active = self.activated
-            || self.engine().kernel().is_some_and(|k| k.tracking == Some(true) && k.acct == Some(true));
+            || self.engine().tracking() == Some(true)
+                && self.engine().kernel().is_some_and(|k| k.acct == Some(true));
         if !self.options.local {
             let text = "Tracking can be activated only on the machine itself: start conntop --activate \
                         there.";

@@ -63,6 +63,7 @@ impl Hub {
             drop: numbers.drop,
             insert_failed: numbers.insert_failed,
             early_drop: numbers.early_drop,
+            tracking: numbers.facts.tracking,
         });
     }
 

@@ -15,6 +15,7 @@ use super::super::known::Known;
 use super::super::pool::Pool;
 use super::super::report::{Ask, Report};
 use super::super::source::{Form, Means, Offer, Part, Reach, Source};
+use super::super::tracking::Tracking;
 use super::Requests;
 use crate::table::ReadSpan;
 
@@ -66,9 +67,10 @@ fn check(asks: Vec<Ask>, expected: &str) {
         sender.send(ask).unwrap();
     }
     drop(sender);
-    let known = Known::default();
-    let thread =
-        std::thread::spawn(move || Requests { commands, reports, pool, socket, sources, known }.run());
+    let (known, tracking) = (Known::default(), Tracking::default());
+    let thread = std::thread::spawn(move || {
+        Requests { commands, reports, pool, socket, sources, known, tracking }.run()
+    });
     let mut words = Vec::new();
     while let Some(report) = reported.blocking_recv() {
         words.push(match report {

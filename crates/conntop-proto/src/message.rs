@@ -127,6 +127,29 @@ pub struct KernelFacts {
     pub netns: Option<u64>,
     /// Whether something in the namespace makes the kernel track connections; null when not known.
     pub tracking: Option<bool>,
+    /// What the flows are read from; left out when it is the connection tracking table.
+    #[serde(default, skip_serializing_if = "Origin::is_conntrack")]
+    pub origin: Origin,
+}
+
+/// What flows are read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The connection tracking table: all flows of the machine, forwarded ones too; bytes are IP bytes.
+    #[default]
+    Conntrack,
+    /// The sockets of the machine: flows that end there. Bytes are those of the TCP stream that arrived,
+    /// without headers; other protocols have no counters.
+    Sockets,
+}
+
+impl Origin {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+    fn is_conntrack(&self) -> bool {
+        *self == Self::Conntrack
+    }
 }
 
 /// Both clocks of the collector at one moment.

@@ -183,6 +183,7 @@ fn hello() -> ServerHello {
             event_buffer: Some(33_554_432),
             netns: Some(4_026_531_840),
             tracking: Some(true),
+            origin: conntop_proto::message::Origin::Conntrack,
         },
         clock: Clock { boot: AT, wall_ms: 1_763_786_400_123 },
         sandbox: Some("best: caps, landlock 6, seccomp".into()),

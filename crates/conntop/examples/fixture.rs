@@ -12,8 +12,8 @@ use conntop_proto::flow::{
     TrafficRow,
 };
 use conntop_proto::message::{
-    Clock, Coverage, Host, HostAddress, Interface, KernelFacts, Pass, Reset, ResetReason, ServerHello,
-    ServerMessage, Synced, TableStats,
+    Clock, Coverage, Host, HostAddress, Interface, KernelFacts, Origin, Pass, Reset, ResetReason,
+    ServerHello, ServerMessage, Synced, TableStats,
 };
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
@@ -274,6 +274,7 @@ fn hello() -> ServerHello {
             event_buffer: Some(16 << 20),
             netns: Some(4_026_531_840),
             tracking: Some(true),
+            origin: Origin::Conntrack,
         },
         clock: Clock { boot: at(0), wall_ms: WALL_MS },
         sandbox: None,

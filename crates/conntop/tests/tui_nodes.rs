@@ -15,7 +15,7 @@ use conntop::tui::app::{App, Options};
 use conntop::tui::screen::Layer;
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::{FlowRow, TrafficRow};
-use conntop_proto::message::{KernelFacts, ResetReason, ServerMessage};
+use conntop_proto::message::{KernelFacts, Origin, ResetReason, ServerMessage};
 
 const FINE: KernelFacts = KernelFacts {
     acct: Some(true),
@@ -27,6 +27,7 @@ const FINE: KernelFacts = KernelFacts {
     buckets: None,
     event_buffer: None,
     netns: None,
+    origin: Origin::Conntrack,
 };
 
 struct Stage {

@@ -47,6 +47,7 @@ pub use self::by_hand::Feeder;
 pub use self::error::CollectorError;
 use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
+pub use self::host::read_host;
 use self::hub::{Hub, Setup, Wires};
 use self::known::Known;
 pub use self::known::{Knowledge, NameFiles};
@@ -242,7 +243,9 @@ fn event_buffer() -> usize {
     kib.map_or(EVENT_BUFFER_LEAST, |kib| kib * 1024 / 64).clamp(EVENT_BUFFER_LEAST, EVENT_BUFFER)
 }
 
-fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: KernelFacts) -> ServerHello {
+/// What a collector says first.
+#[must_use]
+pub fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: KernelFacts) -> ServerHello {
     let read = |name: &str| {
         let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
         text::sanitize(text.trim()).into_owned()

@@ -229,6 +229,7 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
                     event_buffer: max,
                     netns: max,
                     tracking: acct,
+                    origin: if listening { Origin::Conntrack } else { Origin::Sockets },
                 },
                 clock: Clock { boot: BootMillis(epoch), wall_ms: epoch },
                 sandbox: None,

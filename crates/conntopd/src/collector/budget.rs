@@ -22,7 +22,8 @@ impl CpuBudget {
     const WHOLE: u32 = 1000;
 
     /// The wall time that pays for so much CPU time.
-    pub(super) fn wall(self, cpu: Duration) -> Duration {
+    #[must_use]
+    pub fn wall(self, cpu: Duration) -> Duration {
         cpu.saturating_mul(Self::WHOLE) / self.0
     }
 

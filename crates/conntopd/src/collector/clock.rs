@@ -21,7 +21,8 @@ pub fn both() -> Clock {
 }
 
 /// CPU time that the calling thread has used.
-pub(super) fn thread_cpu() -> Duration {
+#[must_use]
+pub fn thread_cpu() -> Duration {
     read(ClockId::ThreadCPUTime)
 }
 

@@ -8,12 +8,20 @@ use nfnetlink::ct::Family;
 use nfnetlink::route::RouteSocket;
 use serde::Serialize;
 
-use super::known::Known;
+use super::known::{Knowledge, Known};
 
 /// Most of each kind that are told of the place: the limit of the wire, with room in the line.
 const MOST: usize = MAX_ARRAY / 8;
 /// Of the line, for what stands around.
 const FRAME: usize = 256;
+
+/// What a collector that knows this would tell of the calling thread's namespace.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn read_host(knowledge: &Knowledge) -> nfnetlink::Result<Host> {
+    read(&mut Known::new(knowledge))
+}
 
 /// Reads it in the calling thread's namespace.
 pub(super) fn read(known: &mut Known) -> nfnetlink::Result<Host> {

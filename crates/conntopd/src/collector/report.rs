@@ -4,7 +4,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{Host, KernelFacts};
+use conntop_proto::message::{Host, KernelFacts, Origin};
 use nfnetlink::EventSocket;
 use nfnetlink::ct::FlowRef;
 
@@ -103,6 +103,7 @@ impl Sysctls {
             event_buffer,
             netns: self.netns,
             tracking: self.tracking,
+            origin: Origin::Conntrack,
         }
     }
 }

@@ -20,7 +20,7 @@ use conntop_proto::auth::Fingerprint;
 use crate::config::{Alias, Config};
 use crate::enrich::names::Dns;
 use crate::orient::Net;
-use crate::source::{CpuBudget, Target, TargetError};
+use crate::source::{CpuBudget, SourceKind, Target, TargetError};
 
 pub(crate) use self::open::{Session, open};
 pub use self::run::main;
@@ -104,6 +104,16 @@ pub struct Common {
     /// runs: an own nft table and two sysctls, restored by the last conntop that ends
     #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
     pub activate: bool,
+    /// What to read on this machine: auto when nothing is said
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT",
+        env = "CONNTOP_SOURCE",
+        global = true,
+        help_heading = "From where"
+    )]
+    pub source: Option<SourceKind>,
     /// Time between updates, such as 1s or 500ms
     #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
     pub interval: Option<Duration>,
@@ -287,6 +297,7 @@ impl Common {
         list(&mut self.geoip_paths, config.geoip.paths);
         // One by one: of two names for the same the first counts.
         self.alias.extend(config.names.0);
+        self.source = self.source.or(config.source);
         self.dns = self.dns.or(config.dns);
         self.dns_confirm = self.dns_confirm.or(config.dns_confirm);
         self.no_hostname = self.no_hostname.or(config.no_hostname);

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 use crate::columns::nearest;
 use crate::enrich::names::Dns;
 use crate::orient::Net;
+use crate::source::SourceKind;
 
 /// Largest file that is read: some ten thousand names.
 const MAX_FILE: u64 = 1 << 20;
@@ -36,6 +37,8 @@ pub struct Config {
     pub local: Vec<Net>,
     /// How names are asked for.
     pub dns: Option<Dns>,
+    /// What is read on this machine.
+    pub source: Option<SourceKind>,
     /// Whether only names are believed that lead back to their address.
     pub dns_confirm: Option<bool>,
     /// Whether hosts are shown by their addresses.
@@ -254,6 +257,7 @@ mod tests {
     const WHOLE: &str = r#"
 local = ["192.168.0.0/16", "2001:db8::/32"]
 dns = "system"
+source = "sockets"
 dns-confirm = true
 no-hostname = false
 no-servname = true
@@ -278,6 +282,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
         let wanted = Config {
             local: vec!["192.168.0.0/16".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             dns: Some(Dns::System),
+            source: Some(SourceKind::Sockets),
             dns_confirm: Some(true),
             no_hostname: Some(false),
             no_servname: Some(true),

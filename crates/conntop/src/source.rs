@@ -1,14 +1,16 @@
-//! Where the messages come from: this machine's collector in the same process, a conntopd
-//! elsewhere, or a recording. All yield the same events through one bounded channel, so nothing
+//! Where the messages come from: this machine's collector in the same process, or its sockets; a conntopd
+//! elsewhere; or a recording. All yield the same events through one bounded channel, so nothing
 //! behind it knows the difference.
 
 pub mod backoff;
+mod choice;
 mod local;
 mod order;
 mod progress;
 pub mod record;
 mod remote;
 mod replay;
+mod sockets;
 pub mod ssh;
 mod target;
 pub mod tls;
@@ -22,9 +24,11 @@ use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
 use tokio::sync::mpsc;
 
+pub use self::choice::{Local, SourceKind, Switch, open_local};
 pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
 pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
+pub use self::sockets::sockets;
 pub use self::target::{Target, TargetError, Wire};
 pub use self::tls::Security;
 

@@ -26,8 +26,8 @@ use crate::output::say;
 use crate::source::ssh::{self, Questions};
 use crate::source::tls::{Known, TokenSource};
 use crate::source::{
-    LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind, SourceEvent, Sources,
-    Target, Wire, local_collector, remote, remote_by_ssh,
+    self, Local, LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind,
+    SourceEvent, Sources, Switch, Target, Wire, remote, remote_by_ssh,
 };
 
 /// How long databases of places may be waited for: on a slow disk, reading the largest.
@@ -43,6 +43,8 @@ pub(crate) struct Session {
     pub(crate) leftovers: Option<Leftovers>,
     /// Whether the collector is in this process.
     pub(crate) local: bool,
+    /// For when tracking is activated while sockets are read.
+    pub(crate) switch: Option<Switch>,
     /// Where the data comes from, for people.
     pub(crate) label: String,
     /// Those who find out what is not in the table.
@@ -91,6 +93,7 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
         active: None,
         leftovers: None,
         local: false,
+        switch: None,
         label,
         lookups,
         processes: false,
@@ -142,7 +145,8 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         netns: netns.clone(),
         subscribe,
     };
-    let sources = Sources::new([local_collector(config)?]);
+    let Local { source, switch } = source::open_local(common.source.unwrap_or_default(), config)?;
+    let sources = Sources::new([source]);
     let leftovers = Leftovers::find(netns.clone());
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
@@ -152,7 +156,7 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         && processes::worker::start(lookups.finder(), netns)
             .inspect_err(|error| warn!("processes are not shown: {error}"))
             .is_ok();
-    Ok(Session { sources, nodes, active, leftovers, local: true, label, lookups, processes })
+    Ok(Session { sources, nodes, active, leftovers, local: true, switch, label, lookups, processes })
 }
 
 /// What is known from the beginning.

@@ -8,6 +8,7 @@ use crate::columns::{self, Preset};
 use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::terminal_size;
 use crate::sort::Sort;
+use crate::source::Switch;
 use crate::tui::app::{App, Options};
 use crate::tui::draw::Look;
 use crate::tui::glyphs::Charset;
@@ -20,12 +21,13 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
     let session = open(common).await?;
     let options = options(common, &session)?;
-    let Session { sources, nodes, active, lookups, .. } = session;
-    let mut repair = Keys(Repair::new(super::open::netns(common), active));
+    let Session { sources, nodes, active, switch, lookups, .. } = session;
+    let repair = Repair::new(super::open::netns(common), active);
+    let mut repair = Keys { repair, switch };
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
     let exit = run_app(app, sources, look(), &mut repair, lookups).await;
-    let restored = repair.0.end();
+    let restored = repair.repair.end();
     match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
         Exit::Quit => Ok(restored?),
         Exit::Failed(error) => Err(error.into()),
@@ -70,14 +72,21 @@ fn look() -> Look {
 }
 
 /// The keys that change the kernel.
-struct Keys(Repair);
+struct Keys {
+    repair: Repair,
+    switch: Option<Switch>,
+}
 
 impl Repairs for Keys {
     fn activate(&mut self) -> Result<String, String> {
-        self.0.activate().map_err(|error| error.to_string())
+        let done = self.repair.activate().map_err(|error| error.to_string())?;
+        match self.switch.take().map(Switch::to_conntrack) {
+            Some(Err(error)) => Ok(format!("{done}; but the sockets go on being shown: {error}")),
+            Some(Ok(())) | None => Ok(done),
+        }
     }
 
     fn remove_leftover(&mut self) -> Result<String, String> {
-        self.0.remove_leftovers().map_err(|error| error.to_string())
+        self.repair.remove_leftovers().map_err(|error| error.to_string())
     }
 }

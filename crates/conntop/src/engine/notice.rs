@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use conntop_proto::message::Origin;
+
 use super::{Connection, Engine};
 
 /// One fact.
@@ -20,6 +22,8 @@ pub struct Notice {
 pub enum NoticeKind {
     /// Nothing in the namespace makes the kernel track connections.
     TrackingOff,
+    /// Only the sockets of the machine are seen.
+    Sockets,
     /// There is no flow, for a reason that is not known or not needed.
     Empty,
     /// New flows get no counters.
@@ -49,7 +53,21 @@ pub(super) fn notices(engine: &Engine) -> Vec<Notice> {
     if let Connection::Stale { cause, .. } = engine.connection() {
         tell(NoticeKind::Stale, format!("stale: {cause}"), "");
     }
-    if let Some(kernel) = engine.kernel() {
+    if let Some(kernel) = engine.kernel().filter(|kernel| kernel.origin == Origin::Sockets) {
+        let shown = "these are the sockets of this machine: bytes of TCP as programs see them, none of UDP, no \
+                     forwarded flows";
+        let (text, repair) = match kernel.tracking {
+            Some(false) => (
+                format!("connection tracking is not active in this namespace; {shown}"),
+                "`conntop --activate`, or key A on the screen, makes the kernel track connections while it runs",
+            ),
+            _ => (
+                shown.to_owned(),
+                "root, or whoever has CAP_NET_ADMIN, sees all flows, unless --source sockets is given",
+            ),
+        };
+        tell(NoticeKind::Sockets, text, repair);
+    } else if let Some(kernel) = engine.kernel() {
         let empty = engine.mirror().is_empty();
         let (tracking, synced) = (engine.tracking(), engine.mirror().position().synced);
         if tracking == Some(false) {

@@ -3,16 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use conntop_proto::message::{ServerMessage, Subscribe};
+use conntop_proto::message::{Host, ServerMessage, Subscribe};
 pub use conntopd::collector::CpuBudget;
 use conntopd::collector::{
-    Collector, CollectorConfig, CollectorError, CollectorHandle, Subscriber, SubscriberConfig,
+    Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Subscriber, SubscriberConfig,
+    read_host,
 };
+pub(super) use conntopd::collector::{clock, hello};
 use conntopd::frame::Frame;
 use nfnetlink::netns::Netns;
 use tokio::sync::mpsc;
 
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+
+/// The calling thread's namespace: its addresses, networks, neighbours and their names.
+pub(super) fn host() -> nfnetlink::Result<Host> {
+    read_host(&Knowledge::default())
+}
 
 /// How to collect in this process.
 #[derive(Clone, Debug, Default)]
@@ -34,12 +41,17 @@ pub struct LocalConfig {
 /// # Errors
 /// No permission, no connection tracking, no such namespace.
 pub fn local_collector(config: LocalConfig) -> Result<Source, SourceError> {
-    let LocalConfig { name, interval, cpu_budget, netns, subscribe } = config;
+    local(&collector(&config)?, config.subscribe)
+}
+
+/// Starts a collector in this process, which sleeps until somebody subscribes.
+pub(super) fn collector(config: &LocalConfig) -> Result<CollectorHandle, SourceError> {
+    let LocalConfig { name, interval, cpu_budget, netns, .. } = config.clone();
     let default = CollectorConfig::default();
     let interval = interval.unwrap_or(default.interval);
     let cpu_budget = cpu_budget.unwrap_or(default.cpu_budget);
     let handle = Collector::spawn(CollectorConfig { name, interval, cpu_budget, netns, ..default });
-    local(&handle.map_err(|error| refused(&error))?, subscribe)
+    handle.map_err(|error| refused(&error))
 }
 
 fn refused(error: &CollectorError) -> SourceError {

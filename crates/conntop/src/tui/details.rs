@@ -12,9 +12,8 @@ use conntop_proto::flow::{BootMillis, Counters, EndReason, FlowRow};
 use conntop_proto::tuple::{L4, Tuple};
 
 pub use self::ends::Known;
-use self::facts::{duration, endpoint, labels, millis, state_word, status_words, timestamp};
+use self::facts::{duration, endpoint, labels, millis, state_and_status, timestamp};
 use super::format::grouped;
-use super::glyphs::DOT;
 use super::screen::{Span, Spans};
 use super::theme::Role;
 use super::zone::Zone;
@@ -66,7 +65,7 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
     }
     out.extend(subject.silent.map(|silent| as_of(subject, silent)));
     out.extend([
-        known("state", format!("{} {DOT} {}", state_word(row.state.state), status_words(row))),
+        known("state", state_and_status(row)),
         known("original", tuple(&id.orig)),
         maybe("", row.traffic.orig.map(counters)),
         known("reply", tuple(&id.reply)),

@@ -7,6 +7,8 @@ use super::help;
 use super::layers::{Open, Question};
 use super::listing::{Ask, direction, headings, sortable};
 use super::pace::{self, Pace};
+use conntop_proto::message::Origin;
+
 use crate::columns::Order;
 use crate::engine::{Connection, Engine};
 use crate::mirror::Rates;
@@ -90,7 +92,14 @@ impl App {
     fn whose(&self) -> (String, String) {
         if !self.nodes.several() {
             let hello = self.engine().hello();
-            return (hello.map_or_else(String::new, |hello| hello.name.clone()), self.options.source.clone());
+            let name = hello.map_or_else(String::new, |hello| hello.name.clone());
+            let place = self.options.source.as_str();
+            let sockets = hello.is_some_and(|hello| hello.kernel.origin == Origin::Sockets);
+            return match place.strip_prefix("conntrack") {
+                Some(rest) if sockets => (name, format!("sockets of this machine{rest}")),
+                None if sockets => (name, format!("{place}, its sockets")),
+                _ => (name, place.to_owned()),
+            };
         }
         let state = |(_, node): (NodeId, &Node)| {
             let word = match node.health() {

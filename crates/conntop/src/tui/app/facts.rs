@@ -66,6 +66,10 @@ impl App {
         let text = match kind {
             NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
             NoticeKind::TrackingOff => "tracking inactive".to_owned(),
+            NoticeKind::Sockets if engine.kernel().is_some_and(|kernel| kernel.tracking == Some(false)) => {
+                "own sockets only: A".to_owned()
+            }
+            NoticeKind::Sockets => "own sockets only: not root".to_owned(),
             NoticeKind::Empty => "table empty".to_owned(),
             NoticeKind::AcctOff => "acct off".to_owned(),
             NoticeKind::NotListening => "no events".to_owned(),
@@ -158,6 +162,12 @@ impl App {
                 lines.push(line("Start conntop --activate on that machine.".to_owned(), Role::Text));
             }
             return lines;
+        }
+        if notices.iter().any(|notice| notice.kind == NoticeKind::Sockets) {
+            return vec![
+                line("No socket of this machine is connected right now.".to_owned(), Role::Text),
+                line("They appear here as soon as there are some.".to_owned(), Role::Dim),
+            ];
         }
         vec![
             line("The table is empty: no connection is being tracked right now.".to_owned(), Role::Text),

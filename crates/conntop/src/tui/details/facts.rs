@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use conntop_proto::flow::{FlowRow, State, Status};
 
+use crate::tui::glyphs::DOT;
 use crate::tui::zone::Zone;
 
 /// `address:port`, IPv6 in brackets when a port follows.
@@ -63,14 +64,19 @@ const STATUS: &[(Status, &str)] = &[
     (Status::HW_OFFLOAD, "offloaded to hardware"),
 ];
 
-pub(super) fn status_words(row: &FlowRow) -> String {
+/// The state, and what the status bits say.
+pub(super) fn state_and_status(row: &FlowRow) -> String {
     let status = row.state.status;
     let mut words: Vec<&str> =
         STATUS.iter().filter(|(bit, _)| status.has(*bit)).map(|(_, word)| *word).collect();
-    if !status.has(Status::SEEN_REPLY) {
+    // Sockets have no status at all.
+    if status != Status::default() && !status.has(Status::SEEN_REPLY) {
         words.insert(0, "no reply seen");
     }
-    words.join(", ")
+    if words.is_empty() {
+        return state_word(row.state.state).to_owned();
+    }
+    format!("{} {DOT} {}", state_word(row.state.state), words.join(", "))
 }
 
 /// Numbers of the label bits.

@@ -20,7 +20,7 @@ use conntop_tests::programs::program;
 use conntop_tests::stage::PATIENCE;
 use conntop_tests::tools::run_within;
 use conntop_tests::traffic::{Echo, connect, exchange};
-use conntop_tests::{Lab, LabOptions, Namespace, lab_or_skip};
+use conntop_tests::{Lab, Namespace, lab_or_skip};
 use serde_json::Value;
 
 /// Somebody who is not root.
@@ -102,6 +102,11 @@ fn any(port: u16) -> SocketAddr {
 fn processes_are_found_on_both_sides_of_the_nat() {
     let lab: Lab = lab_or_skip!();
     let me = std::process::id();
+    // It may have to be built, and flows of UDP don't wait for that.
+    let path = program("conntop").unwrap();
+    for timeout in ["netfilter/nf_conntrack_udp_timeout", "netfilter/nf_conntrack_udp_timeout_stream"] {
+        lab.router.set_sysctl(timeout, "600").unwrap();
+    }
     let lan = IpAddr::from(LAN_HOST.v4);
     let (far, inside) = (SocketAddr::from((WAN_HOST.v4, 0)), ROUTER_INSIDE.v4);
     let wan_server = Echo::start(&lab.wan, far).unwrap();
@@ -128,7 +133,7 @@ fn processes_are_found_on_both_sides_of_the_nat() {
     // Flows of others.
     Injector::new(&lab.router).unwrap().create(&Plan::new(1), 0..20).unwrap();
 
-    let conntop = || Command::new(program("conntop").unwrap());
+    let conntop = || Command::new(&path);
     let flows = list(&lab.router, &mut conntop());
     check(&flow(&flows, "tcp", (lan, None), wan), masqueraded.pid(), "root");
     check(&flow(&flows, "udp", (lan, None), wan), datagrams.pid(), "root");

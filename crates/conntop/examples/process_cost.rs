@@ -142,7 +142,7 @@ fn measure(connections: usize, processes: usize, churn: usize) -> Result<()> {
 fn used() -> Result<Duration> {
     for task in std::fs::read_dir("/proc/self/task")? {
         let path = task?.path();
-        if std::fs::read_to_string(path.join("comm"))?.trim() == "ct-processes" {
+        if std::fs::read_to_string(path.join("comm"))?.trim() == "processes" {
             let text = std::fs::read_to_string(path.join("schedstat"))?;
             let nanos = text.split(' ').next().ok_or("no time")?.parse()?;
             return Ok(Duration::from_nanos(nanos));

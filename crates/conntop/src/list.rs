@@ -50,6 +50,11 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
     for notice in session.notices() {
         say(&notice);
     }
+    if query.wants_processes() && session.nodes.enricher().processes().is_some_and(|p| p.hidden().others) {
+        say(
+            &"processes of other users are hidden; root sees them, or CAP_SYS_PTRACE with CAP_DAC_READ_SEARCH",
+        );
+    }
     rows::print(&session.nodes, &query, args, sample.is_some(), out)?;
     session.close()?;
     failure.map_or(Ok(()), Err)

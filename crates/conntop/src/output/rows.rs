@@ -26,6 +26,8 @@ pub struct Query {
     filter: Option<Filter>,
     /// Whether the filter tests rates.
     filters_rates: bool,
+    /// Whether the filter asks for processes.
+    filters_processes: bool,
     sort: Option<Sort>,
     columns: Vec<&'static Column>,
     view: Option<ViewKind>,
@@ -51,6 +53,7 @@ impl Query {
         Ok(Self {
             filter: filter.transpose()?,
             filters_rates: common.filter.as_deref().is_some_and(names_a_rate),
+            filters_processes: common.filter.as_deref().is_some_and(names_a_process),
             sort: sort.map_err(|error| usage("--sort", &error))?,
             columns: columns.map_err(|error| usage("--columns", &error))?,
             view: common.view,
@@ -70,6 +73,14 @@ impl Query {
     #[must_use]
     pub fn with_names(self, names: bool) -> Self {
         Self { names, ..self }
+    }
+
+    /// Whether processes are sorted by, filtered or shown because somebody named them.
+    #[must_use]
+    pub fn wants_processes(&self) -> bool {
+        let sorted = self.sort.iter().map(|sort| sort.column);
+        let is_one = |column: &Column| PROCESS.contains(&column.key);
+        self.filters_processes || sorted.chain(self.columns.iter().copied()).any(is_one)
     }
 
     /// The columns that were chosen.
@@ -97,6 +108,14 @@ impl Query {
 
 fn is_rate(column: &Column) -> bool {
     column.json_key().ends_with("_Bps")
+}
+
+/// Columns and filter fields of processes.
+const PROCESS: [&str; 5] = ["process", "pid", "user", "unit", "command"];
+
+/// Whether a filter's text has the name of one of these among its words.
+fn names_a_process(filter: &str) -> bool {
+    filter.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| PROCESS.contains(&word))
 }
 
 /// Whether a filter's text has the name of a rate among its words.

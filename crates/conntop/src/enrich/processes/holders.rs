@@ -103,6 +103,15 @@ impl Holders {
         ended
     }
 
+    /// Tries again those that may not be looked at: a process may have become another user's.
+    pub(super) fn retry(&mut self, proc: &Procfs) {
+        for (pid, holder) in self.holders.iter_mut().filter(|(_, holder)| holder.hidden) {
+            if let Ok(net) = proc.net(*pid) {
+                (holder.net, holder.hidden, holder.scanned) = (Some(net), false, false);
+            }
+        }
+    }
+
     /// The network namespaces in which processes are, each with one of them.
     pub(super) fn nets(&self) -> HashMap<NetId, u32> {
         let mut nets = HashMap::new();

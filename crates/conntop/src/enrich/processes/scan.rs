@@ -78,6 +78,7 @@ impl Scanner {
         if now.duration_since(*self.verified.get_or_insert(now)) >= VERIFY {
             self.verified = Some(now);
             self.users.refresh();
+            self.holders.retry(&self.proc);
             self.verify();
         }
         let hidden = Hidden { others: self.holders.hidden(), spaces: self.holders.netless };

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nfnetlink::netns::Netns;
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
@@ -44,11 +45,26 @@ const AT_A_TIME: usize = 8192;
 /// If no thread can be made.
 pub fn start(finder: Finder, netns: Option<Netns>) -> io::Result<()> {
     let work = move || {
+        keep_capabilities();
         if let Err(error) = work(&finder, netns.as_ref()) {
             warn!("processes are not shown: {error}");
         }
     };
-    thread::Builder::new().name("ct-processes".to_owned()).spawn(work).map(drop)
+    thread::Builder::new().name("processes".to_owned()).spawn(work).map(drop)
+}
+
+/// Gives up what this thread never needs: all but looking at other processes (`SYS_PTRACE`, and
+/// `DAC_READ_SEARCH` for their directories) and entering other namespaces (`SYS_ADMIN`).
+fn keep_capabilities() {
+    let needed = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_ADMIN;
+    let kept = capabilities(None).and_then(|has| {
+        let left = has.permitted & needed;
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable: none })
+    });
+    if let Err(error) = kept {
+        warn!("the thread that looks for processes keeps all capabilities: {error}");
+    }
 }
 
 fn work(finder: &Finder, netns: Option<&Netns>) -> Result<(), SpacesError> {

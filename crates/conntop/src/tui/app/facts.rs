@@ -34,6 +34,9 @@ impl App {
         if self.nodes.enricher().geo().problems().next().is_some() {
             facts.push(Span::new("geoip: bad file", Role::Warning));
         }
+        if self.nodes.enricher().processes().is_some_and(|processes| processes.hidden().others) {
+            facts.push(Span::new("own processes only", Role::Dim));
+        }
         if self.hide_local {
             facts.push(Span::new("local hidden", Role::Accent));
         }

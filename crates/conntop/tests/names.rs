@@ -1,5 +1,5 @@
 //! Names by a DNS server that the test itself is: what it says, says wrongly, and does not say.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 mod dns;
 

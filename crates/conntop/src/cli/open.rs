@@ -12,12 +12,12 @@ use tracing::warn;
 use super::Common;
 use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
+use crate::enrich::Enricher;
 use crate::enrich::geo::{Geo, Search};
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::{Asking, Names, hosts};
 use crate::enrich::processes;
 use crate::enrich::services::Services;
-use crate::enrich::{Enricher, Learned};
 use crate::flow::FlowKey;
 use crate::mirror::Limits;
 use crate::nodes::Nodes;
@@ -221,13 +221,9 @@ impl Session {
             return;
         }
         let known = async {
-            loop {
+            while !self.nodes.enricher().geo().is_settled() {
                 let learned = self.lookups.next().await;
-                let are_there = matches!(learned, Learned::Geo(_));
                 self.nodes.learn(learned);
-                if are_there {
-                    return;
-                }
             }
         };
         let in_time = tokio::time::timeout(PLACES_TIME, known).await.is_ok();

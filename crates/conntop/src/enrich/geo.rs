@@ -33,6 +33,8 @@ pub struct Geo {
     city: Option<Arc<Database>>,
     network: Option<Arc<Database>>,
     found: Vec<Found>,
+    /// Whether somebody has looked.
+    looked: bool,
 }
 
 impl Geo {
@@ -40,6 +42,12 @@ impl Geo {
     #[must_use]
     pub fn open(search: Search) -> Self {
         Shelf::new(search).look().unwrap_or_default()
+    }
+
+    /// Whether this is what there is; else nobody has looked yet.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.looked
     }
 
     /// Whether there is any database.

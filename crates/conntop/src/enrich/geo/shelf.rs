@@ -131,7 +131,7 @@ impl Shelf {
         let found = found.collect();
         let database = |at: Option<usize>| self.files.get(at?)?.database.clone();
         let [country, city, network] = chosen.map(database);
-        Geo { country, city, network, found }
+        Geo { country, city, network, found, looked: true }
     }
 
     /// The best file for a question that can be opened.

@@ -66,7 +66,7 @@ fn torn_records_are_no_harm() {
         bytes.extend_from_slice(b"\x42DE");
         Data::Raw(bytes)
     };
-    let mut arrays = vec![1, 4].repeat(100_000);
+    let mut arrays = [1_u8, 4].repeat(100_000);
     arrays.push(0x40);
     let records = [
         // Pointers to themselves, to each other, beyond the end.

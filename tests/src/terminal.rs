@@ -38,6 +38,8 @@ impl Terminal {
         tcsetwinsize(&master, Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 })?;
         let slave = || File::options().read(true).write(true).open(&path).context("opening a terminal");
         command.env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8");
+        // The first start would offer databases of places.
+        command.env("CONNTOP_NO_GEOIP", "true");
         command.stdin(slave()?).stdout(slave()?).stderr(slave()?);
         let child = namespace.spawn(command)?;
         // The command has its own copies, and ours would keep the terminal open after its end.

@@ -40,6 +40,7 @@ impl Terminal {
         let child = Command::new(env!("CARGO_BIN_EXE_conntop"))
             .args(["--connect", target])
             .env("TERM", "xterm-256color")
+            .env("CONNTOP_NO_GEOIP", "true")
             .env("LC_ALL", "C.UTF-8")
             .stdin(slave())
             .stdout(slave())

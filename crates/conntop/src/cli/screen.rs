@@ -5,6 +5,8 @@ use std::env;
 use super::{Cli, Common, Session, ViewKind, open};
 use crate::activate::{Leftovers, Repair};
 use crate::columns::{self, Preset};
+use crate::enrich::geo::shown;
+use crate::geoip::offer::Offer;
 use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::terminal_size;
 use crate::sort::Sort;
@@ -48,6 +50,7 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
         columns,
         filter: common.filter.clone(),
         sort,
+        offer_places: session.lookups.has_places() && Offer::of_user().is_some_and(|offer| offer.is_open()),
         leftover: session.leftovers.as_ref().map(Leftovers::text),
         names: common.no_hostname != Some(true),
         hide_own: common.hide_own == Some(true),
@@ -88,5 +91,13 @@ impl Repairs for Keys {
 
     fn remove_leftover(&mut self) -> Result<String, String> {
         self.repair.remove_leftovers().map_err(|error| error.to_string())
+    }
+
+    fn refuse_places(&mut self) -> Result<(), String> {
+        let Some(offer) = Offer::of_user() else { return Ok(()) };
+        offer.refuse().map_err(|error| {
+            let note = shown(offer.note());
+            format!("This cannot be remembered in {note} ({error}): it is asked again at the next start.")
+        })
     }
 }

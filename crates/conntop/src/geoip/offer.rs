@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::places::{self, Base};
 
@@ -23,6 +23,12 @@ impl Offer {
     #[must_use]
     pub fn at(note: PathBuf) -> Self {
         Self { note }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn note(&self) -> &Path {
+        &self.note
     }
 
     /// Whether nobody has said no yet.

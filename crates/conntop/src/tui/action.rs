@@ -131,6 +131,10 @@ pub enum Effect {
     Activate,
     /// Remove what an earlier run of the program left in the kernel.
     RemoveLeftover,
+    /// Download databases of places; how that goes on comes back as something learned.
+    FetchPlaces,
+    /// Remember that nobody wants them.
+    RefusePlaces,
     /// Ask the registries who has an address; what they say comes back to the application.
     Whois(IpAddr),
 }

@@ -38,6 +38,7 @@ use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::engine::{Connection, Engine};
 use crate::enrich::Learned;
 use crate::flow::{FlowKey, NodeId};
+use crate::geoip::progress::{self, News};
 use crate::mirror::MirrorError;
 use crate::nodes::Nodes;
 use crate::sort::Sort;
@@ -49,6 +50,9 @@ use crate::view;
 pub const WINDOWS: [u64; 3] = [2, 10, 40];
 /// How long re-sorting waits after a person has moved: time to read a row and decide.
 const HOLD: Duration = Duration::from_millis(1500);
+
+/// What is told about databases of places.
+const PLACES: &str = "Places of addresses";
 
 /// What a collector calls the ability to read some flows more often than its passes come by.
 const FOCUS: &str = "focus";
@@ -75,6 +79,8 @@ pub struct Options {
     pub sort: Option<Sort>,
     /// What an earlier run left in the kernel, for people.
     pub leftover: Option<String>,
+    /// Whether to offer databases of places if there are none.
+    pub offer_places: bool,
     /// Time zone of the person at the terminal.
     pub zone: Zone,
     /// Whether hosts are shown by their names to begin with.
@@ -110,6 +116,8 @@ pub struct App {
     paces: Vec<Pace>,
     /// Whether the facts of the hello about tracking are out of date.
     activated: bool,
+    /// How far a download of databases is.
+    download: Option<String>,
     visible: Vec<FlowKey>,
     screen: Screen,
 }
@@ -149,6 +157,7 @@ impl App {
             frozen: false,
             hold_until: None,
             activated: false,
+            download: None,
             visible: Vec::new(),
             screen: Screen::default(),
             options,
@@ -242,7 +251,26 @@ impl App {
 
     /// Takes in what was found out beside the flows.
     pub fn learn(&mut self, learned: Learned) {
-        self.nodes.learn(learned);
+        match learned {
+            Learned::Download(news) => self.downloaded(news),
+            Learned::Geo(geo) if std::mem::take(&mut self.options.offer_places) => {
+                if geo.found().is_empty() {
+                    // Below what is open: keys that are on their way are not meant for this.
+                    self.layers.insert(0, Open::Question(Question::Places));
+                }
+                self.nodes.learn(Learned::Geo(geo));
+            }
+            learned => self.nodes.learn(learned),
+        }
+    }
+
+    fn downloaded(&mut self, news: News) {
+        self.download = None;
+        match news {
+            News::Progress(words) => self.download = Some(words),
+            News::Done => self.report(PLACES, progress::done()),
+            News::Failed(why) => self.report(PLACES, progress::failed(&why)),
+        }
     }
 
     /// The collector of a node was told of these flows. What stands on a paused screen stays as it is.

@@ -34,6 +34,7 @@ use super::terminal::Guard;
 use crate::enrich::Learned;
 use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
+use crate::geoip::{self, News};
 use crate::source::{NodeId, Request, SourceError, SourceEvent, Sources};
 use crate::whois::Answer;
 
@@ -68,6 +69,12 @@ pub trait Repairs {
     /// # Errors
     /// What went wrong and what to do, for people.
     fn remove_leftover(&mut self) -> Result<String, String>;
+
+    /// Remembers that nobody wants databases of places.
+    ///
+    /// # Errors
+    /// What went wrong and what to do, for people.
+    fn refuse_places(&mut self) -> Result<(), String>;
 }
 
 /// Runs the application on the terminal until somebody quits.
@@ -192,6 +199,9 @@ pub async fn run(
                 Vec::new()
             }
             Happened::Learned(learned) => {
+                if matches!(learned, Learned::Download(News::Done)) {
+                    lookups.look_at_places();
+                }
                 app.learn(learned);
                 pace.data();
                 Vec::new()
@@ -220,6 +230,12 @@ pub async fn run(
                     Err(text) => app.report("Activate tracking", text),
                 },
                 Effect::Whois(address) => registries.ask(address),
+                Effect::FetchPlaces => geoip::start(lookups.finder()),
+                Effect::RefusePlaces => {
+                    if let Err(text) = repairs.refuse_places() {
+                        app.report("Places of addresses", text);
+                    }
+                }
                 Effect::RemoveLeftover => {
                     let (Ok(text) | Err(text)) = repairs.remove_leftover();
                     app.report("Left over from an earlier run", text);

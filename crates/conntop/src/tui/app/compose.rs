@@ -362,6 +362,14 @@ fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
                 "It does no harm. Removing it restores what was before.",
             ],
         ),
+        Question::Places => (
+            "Places of addresses",
+            &[
+                "Countries, cities and networks are not known: there is no database of them here.",
+                "conntop can download DB-IP Lite from db-ip.com now, some tens of megabytes, while you \
+                 go on. `conntop geoip update` does it at any time.",
+            ],
+        ),
     };
     let mut text: Vec<Spans> = Vec::new();
     for paragraph in paragraphs {
@@ -371,12 +379,17 @@ fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
     let verb = match question {
         Question::Activate => " activate   ",
         Question::Leftover => " remove it   ",
+        Question::Places => " download   ",
+    };
+    let no = match question {
+        Question::Activate | Question::Leftover => " leave it as it is",
+        Question::Places => " do not ask again",
     };
     text.push(vec![
         Span::new("y", Role::Key),
         Span::new(verb, Role::Text),
         Span::new("n", Role::Key),
-        Span::new(" leave it as it is", Role::Text),
+        Span::new(no, Role::Text),
     ]);
     Layer::Dialog { title: title.to_owned(), text }
 }

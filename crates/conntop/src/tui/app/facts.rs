@@ -40,6 +40,7 @@ impl App {
         if self.hide_local {
             facts.push(Span::new("local hidden", Role::Accent));
         }
+        facts.extend(self.download.clone().map(|words| Span::new(words, Role::Accent)));
         facts
     }
 

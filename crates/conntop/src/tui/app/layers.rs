@@ -44,6 +44,8 @@ pub(crate) enum Open {
 pub(crate) enum Question {
     Activate,
     Leftover,
+    /// Databases of places are to be had.
+    Places,
 }
 
 impl Open {
@@ -194,6 +196,8 @@ impl App {
         match question {
             Question::Activate => yes.then_some(Effect::Activate),
             Question::Leftover => yes.then_some(Effect::RemoveLeftover),
+            Question::Places if yes => Some(Effect::FetchPlaces),
+            Question::Places => Some(Effect::RefusePlaces),
         }
     }
 }

@@ -33,7 +33,8 @@ fn on_top(app: &mut App) -> String {
     app.refresh(Instant::now());
     match &app.screen().layer {
         Some(Layer::Dialog { title, text }) => {
-            let lines = text.iter().map(|line| line.iter().map(|span| span.text.as_str()).collect::<String>());
+            let lines =
+                text.iter().map(|line| line.iter().map(|span| span.text.as_str()).collect::<String>());
             format!("{title}: {}", lines.collect::<Vec<_>>().join(" "))
         }
         Some(Layer::Text { title, .. }) => title.clone(),
@@ -64,7 +65,8 @@ fn databases_are_offered_once_where_there_are_none() {
         app.learn(geo(&[]));
         assert_eq!(on_top(&mut app), "");
     };
-    let database = || mmdb::Mmdb::new("GeoLite2-City").with("1.1.0.0/16", &mmdb::city("AU", "Sydney")).bytes();
+    let database =
+        || mmdb::Mmdb::new("GeoLite2-City").with("1.1.0.0/16", &mmdb::city("AU", "Sydney")).bytes();
     check(true, &[], true);
     check(true, &[("notes.txt", b"x".to_vec())], true);
     check(false, &[], false);

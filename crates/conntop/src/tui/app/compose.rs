@@ -383,7 +383,7 @@ fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
     };
     let no = match question {
         Question::Activate | Question::Leftover => " leave it as it is",
-        Question::Places => " do not ask again",
+        Question::Places => " never",
     };
     text.push(vec![
         Span::new("y", Role::Key),

@@ -13,8 +13,9 @@ pub const MAX_STRING: usize = 1024;
 pub const MAX_ARRAY: usize = 4096;
 /// Most flows of each part of one delta.
 pub const MAX_CHUNK_FLOWS: usize = 1000;
-/// What one zstd frame may decompress to: whole lines, a few of them.
-pub const MAX_FRAME_OUTPUT: usize = 4 * MAX_SERVER_LINE;
+/// What one zstd frame may decompress to: whole lines, a few of them. A client holds a frame, its content
+/// and zstd's context (94 KiB) at once, together less than 1 MiB.
+pub const MAX_FRAME_OUTPUT: usize = 2 * MAX_SERVER_LINE;
 /// Longest zstd frame as it travels: incompressible lines grow a little.
 pub const MAX_FRAME_INPUT: usize = MAX_FRAME_OUTPUT + MAX_FRAME_OUTPUT / 128 + 64;
 /// Logarithm of zstd's window: 128 KiB.

@@ -29,6 +29,20 @@ fn raw(descriptor: u8, header: &[u8], content: &[u8]) -> Vec<u8> {
     with_length(body.len(), &body)
 }
 
+/// A zstd frame of raw blocks with a content size of four bytes.
+fn blocks(descriptor: u8, window: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut body = vec![0x28, 0xb5, 0x2f, 0xfd, descriptor];
+    body.extend(window);
+    body.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
+    let mut blocks = content.chunks(100_000).peekable();
+    while let Some(block) = blocks.next() {
+        let last = u32::from(blocks.peek().is_none());
+        body.extend(&(u32::try_from(block.len()).unwrap() << 3 | last).to_le_bytes()[..3]);
+        body.extend(block);
+    }
+    with_length(body.len(), &body)
+}
+
 /// A bad frame by its name in the data files.
 pub(crate) fn bad(name: &str) -> Vec<u8> {
     let good = frame(PING);
@@ -55,10 +69,10 @@ pub(crate) fn bad(name: &str) -> Vec<u8> {
         }
         "liar" => {
             // Says that less comes out than does.
-            let content = vec![b' '; 400_000];
+            let content = vec![b' '; 200_000];
             let mut body = zstd(&content);
-            let at = body.windows(4).position(|four| four == 400_000_u32.to_le_bytes()).unwrap();
-            body[at..at + 4].copy_from_slice(&300_000_u32.to_le_bytes());
+            let at = body.windows(4).position(|four| four == 200_000_u32.to_le_bytes()).unwrap();
+            body[at..at + 4].copy_from_slice(&150_000_u32.to_le_bytes());
             with_length(body.len(), &body)
         }
         "braggart" => raw(0x20, &[ping + 1], PING),
@@ -67,17 +81,8 @@ pub(crate) fn bad(name: &str) -> Vec<u8> {
         // 2^27 bytes for twenty of content.
         "window" => raw(0x80, &[(27 - 10) << 3, ping, 0, 0, 0], PING),
         "wide" => {
-            // One segment is its own window: 512 KiB where 128 are allowed.
-            let lines = PING.repeat(20_000);
-            let mut body = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
-            body.extend(u32::try_from(lines.len()).unwrap().to_le_bytes());
-            let mut blocks = lines.chunks(100_000).peekable();
-            while let Some(block) = blocks.next() {
-                let last = u32::from(blocks.peek().is_none());
-                body.extend(&(u32::try_from(block.len()).unwrap() << 3 | last).to_le_bytes()[..3]);
-                body.extend(block);
-            }
-            with_length(body.len(), &body)
+            // One segment is its own window: 205 KiB where 128 are allowed.
+            blocks(0xa0, &[], &PING.repeat(10_000))
         }
         "dictionary" => raw(0x21, &[7, ping], PING),
         "reserved" => raw(0x28, &[ping], PING),
@@ -101,7 +106,14 @@ pub(crate) fn bad(name: &str) -> Vec<u8> {
             bytes
         }
         "many" => frame(PING).repeat(3_000),
-        "dense" => frame(&PING.repeat(24_000)).repeat(20),
+        "dense" => frame(&PING.repeat(12_000)).repeat(40),
+        // As long as its content: the most that a frame and its content take together.
+        "raw" => blocks(0x80, &[(17 - 10) << 3], &PING.repeat(MAX_FRAME_OUTPUT / PING.len())).repeat(3),
+        "raw and no more" => {
+            let mut frame = blocks(0x80, &[(17 - 10) << 3], &PING.repeat(MAX_FRAME_OUTPUT / PING.len()));
+            frame.pop();
+            frame
+        }
         "plain after" => [&good[..], PING, &good[..]].concat(),
         _ => panic!("no frame is called {name}"),
     }

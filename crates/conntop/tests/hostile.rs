@@ -1,10 +1,12 @@
 //! Bad input over real sockets, in both directions: `hostile/client.tsv` is what clients say to conntopd's
-//! server, `hostile/server.tsv` what servers say to conntop's client, and the lines of the decoder's own
-//! test go both ways too. Each is refused by name or, where that is right, borne; takes at most 1 MiB;
-//! and a well-behaved client or server beside it gets its next message.
+//! server, `hostile/tls.tsv` what strangers say to a port that wants TLS and a token, `hostile/server.tsv`
+//! what servers say to conntop's client, and the lines of the decoder's own test go both ways too. Each is
+//! refused by name or, where that is right, borne; takes at most 1 MiB; and a well-behaved client or server
+//! beside it gets its next message.
 //!
 //! Memory is what Rust allocates at most at any time, in both ends and in the test, beyond what the same
-//! takes with a good peer. zstd allocates in C, and unseen: a context of fixed size for each connection.
+//! takes with a good peer; for a client with compression also zstd's own context, which is made in C.
+//! (The server has one context for all clients, for it only compresses.)
 
 #![allow(
     clippy::unwrap_used,
@@ -24,10 +26,14 @@ mod client;
 mod frames;
 #[path = "hostile/script.rs"]
 mod script;
+#[path = "tls/bench.rs"]
+mod tls_bench;
 #[path = "hostile/to_client.rs"]
 mod to_client;
 #[path = "hostile/to_server.rs"]
 mod to_server;
+#[path = "hostile/to_tls.rs"]
+mod to_tls;
 
 use std::time::Duration;
 
@@ -41,9 +47,9 @@ const MEMORY: u64 = 1 << 20;
 const GOES_ON: &str = "goes on";
 
 /// One line of a data file.
-struct Case {
+struct Case<S> {
     name: String,
-    script: Script,
+    script: S,
     expected: String,
 }
 
@@ -54,7 +60,7 @@ struct Verdict {
     allocated: u64,
 }
 
-fn cases(side: Side, text: &str) -> Vec<Case> {
+fn cases<S>(text: &str, read: impl Fn(&str) -> S) -> Vec<Case<S>> {
     let mut group = String::new();
     let mut cases = Vec::new();
     for line in text.lines() {
@@ -64,14 +70,14 @@ fn cases(side: Side, text: &str) -> Vec<Case> {
         }
         let columns: Vec<_> = line.split('\t').collect();
         let [name, script, expected] = columns[..] else { panic!("not three columns: {line}") };
-        let script = Script::new(side, script);
-        cases.push(Case { name: format!("{group}: {name}"), script, expected: expected.to_owned() });
+        let (name, script) = (format!("{group}: {name}"), read(script));
+        cases.push(Case { name, script, expected: expected.to_owned() });
     }
     cases
 }
 
 /// The lines of the decoder's test, each after a hello.
-fn lines(side: Side) -> Vec<Case> {
+fn lines(side: Side) -> Vec<Case<Script>> {
     let whose = if side == Side::Client { "client" } else { "server" };
     let text = include_str!("../../conntop-proto/tests/data/hostile.tsv");
     let entries = text.lines().filter(|line| !line.starts_with("# ")).map(|line| line.split('\t').collect());
@@ -85,11 +91,10 @@ fn lines(side: Side) -> Vec<Case> {
     entries.map(case).collect()
 }
 
-fn check(side: Side, cases: &[Case], run: impl Fn(&Script) -> Verdict) -> usize {
+fn check<S>(good: &S, cases: &[Case<S>], run: impl Fn(&S) -> Verdict) -> usize {
     // What is made once stays out of the measure, and so does what a good peer takes.
-    let good = Script::new(side, "⟨hello⟩");
-    run(&good);
-    let base = run(&good);
+    run(good);
+    let base = run(good);
     assert_eq!(base.said, GOES_ON, "with a good peer");
     let (mut wrong, mut most) = (Vec::new(), (0, ""));
     for case in cases {
@@ -110,39 +115,68 @@ fn check(side: Side, cases: &[Case], run: impl Fn(&Script) -> Verdict) -> usize 
 
 #[test]
 fn bad_input_is_refused_by_name_and_harms_nobody_else() {
-    let mut clients = cases(Side::Client, include_str!("hostile/client.tsv"));
+    let hello = |side| Script::new(side, "⟨hello⟩");
+    let mut clients = cases(include_str!("hostile/client.tsv"), |script| Script::new(Side::Client, script));
     clients.extend(lines(Side::Client));
-    let mut servers = cases(Side::Server, include_str!("hostile/server.tsv"));
+    let mut servers = cases(include_str!("hostile/server.tsv"), |script| Script::new(Side::Server, script));
     servers.extend(lines(Side::Server));
-    let count = check(Side::Client, &clients, to_server::run) + check(Side::Server, &servers, to_client::run);
+    let count = check(&hello(Side::Client), &clients, to_server::run)
+        + check(&hello(Side::Server), &servers, to_client::run);
     assert!(count >= 200, "only {count} bad inputs");
 }
 
-/// Runs on this thread, which is measured, by a clock that jumps to the next deadline when all wait.
-fn measured<T>(run: impl AsyncFnOnce() -> T) -> (T, u64) {
+#[test]
+fn strangers_at_a_port_with_tls_harm_nobody() {
+    let strangers = cases(include_str!("hostile/tls.tsv"), str::to_owned);
+    let secrets = to_tls::Secrets::new();
+    let count = check(&to_tls::GOOD.to_owned(), &strangers, |script| to_tls::run(&secrets, script));
+    assert!(count >= 40, "only {count} bad inputs");
+}
+
+/// What time does while everybody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    /// It jumps to the next deadline.
+    Jumps,
+    /// It goes on, as bytes may still be on their way.
+    Goes,
+}
+
+/// Runs on this thread, which is measured.
+fn measured<T>(clock: Clock, run: impl AsyncFnOnce() -> T) -> (T, u64) {
     let mut result = None;
     let info = measure(|| {
         let mut builder = tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_all().start_paused(true).build().unwrap();
+        let runtime = builder.enable_all().start_paused(clock == Clock::Jumps).build().unwrap();
         result = Some(runtime.block_on(run()));
     });
     (result.unwrap(), info.bytes_max)
 }
 
-/// Does what the script says, as far as the other side listens.
+/// Does what the script says, as far as the other side listens, and waits for ever if it listens to all.
 async fn act(script: &Script, mut write: impl AsyncWrite + Unpin, hello: &tokio::sync::Notify) {
+    if perform(script, &mut write, hello).await {
+        // The other direction stays open.
+        std::future::pending().await
+    }
+}
+
+/// Does what the script says; whether the other side took it all.
+async fn perform(script: &Script, mut write: impl AsyncWrite + Unpin, hello: &tokio::sync::Notify) -> bool {
     for act in &script.acts {
         match act {
-            Act::Send(bytes) if write.write_all(bytes).await.is_err() => return,
-            Act::Send(_) => {}
+            Act::Send(bytes) => {
+                if write.write_all(bytes).await.is_err() || write.flush().await.is_err() {
+                    return false;
+                }
+            }
             // The clock goes on only when nobody has anything to do.
             Act::Pause => tokio::time::sleep(Duration::from_millis(1)).await,
             Act::Await => hello.notified().await,
             Act::End => drop(write.shutdown().await),
         }
     }
-    // The other direction stays open.
-    std::future::pending().await
+    true
 }
 
 /// Reads until the other side closes, or until what it said contains `until`; keeps the end of it.

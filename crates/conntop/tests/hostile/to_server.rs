@@ -9,16 +9,17 @@ use tokio::net::UnixStream;
 use super::bench::{Bench, serving};
 use super::client::{Client, HELLO};
 use super::script::Script;
-use super::{GOES_ON, Verdict, act, listen, measured};
+use super::{Clock, GOES_ON, Verdict, act, listen, measured};
 
 /// A client that is still served after that long is borne: longer than any limit of the protocol.
 const LONG: Duration = Duration::from_secs(25);
 /// Said at the end by a client that was borne.
-const QUESTION: &[u8] = b"{\"ping\":{\"nonce\":987654321}}\n";
-const ANSWER: &str = "{\"pong\":{\"nonce\":987654321}}";
+pub(super) const QUESTION: &[u8] = b"{\"ping\":{\"nonce\":987654321}}\n";
+pub(super) const ANSWER: &str = "{\"pong\":{\"nonce\":987654321}}";
 
 pub(crate) fn run(script: &Script) -> Verdict {
-    let (said, allocated) = measured(async || serving(4, async |bench| beside(bench, script).await).await);
+    let (said, allocated) =
+        measured(Clock::Jumps, async || serving(4, async |bench| beside(bench, script).await).await);
     Verdict { said, allocated }
 }
 
@@ -35,13 +36,13 @@ async fn beside(bench: &Bench, script: &Script) -> String {
 }
 
 /// The good client gets what there is next.
-async fn told(bench: &Bench, good: &mut Client, cursor: u64) {
+pub(super) async fn told(bench: &Bench, good: &mut Client, cursor: u64) {
     bench.feed.push([ServerMessage::Synced(Synced { cursor })]);
     live(good, Some(cursor)).await;
 }
 
 /// Answers pings, until it gets this message.
-async fn live(good: &mut Client, until: Option<u64>) {
+pub(super) async fn live(good: &mut Client, until: Option<u64>) {
     loop {
         match good.next().await {
             ServerMessage::Synced(synced) if Some(synced.cursor) == until => return,
@@ -76,7 +77,7 @@ async fn bad(bench: &Bench, script: &Script) -> String {
 }
 
 /// The bye at the end, as its reason and its text.
-fn bye(last: &str) -> String {
+pub(super) fn bye(last: &str) -> String {
     let line = last.lines().last().unwrap_or_default();
     match serde_json::from_str(line) {
         Ok(ServerMessage::Bye(bye)) => format!("{:?}: {}", bye.reason, bye.text),

@@ -126,6 +126,13 @@ pub(crate) fn config(target: Target, security: Security) -> RemoteConfig {
 }
 
 pub(crate) async fn by_hand(address: SocketAddr) -> client::TlsStream<TcpStream> {
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("anybody").unwrap();
+    TlsConnector::from(any_key()).connect(name, socket).await.unwrap()
+}
+
+/// Of a client that takes any key.
+pub(crate) fn any_key() -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -133,9 +140,7 @@ pub(crate) async fn by_hand(address: SocketAddr) -> client::TlsStream<TcpStream>
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyKey))
         .with_no_client_auth();
-    let socket = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from("anybody").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
+    Arc::new(config)
 }
 
 /// Somebody with this certificate and this key, who accepts one connection.

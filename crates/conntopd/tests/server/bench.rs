@@ -13,8 +13,8 @@ use conntop_proto::message::{
 use conntopd::args::{Listen, Need};
 use conntopd::server::Server;
 use conntopd::server::feed::{BadSubscription, Feed, Subscription};
-use conntopd::server::listen::{self, Listeners};
-use tokio::net::UnixStream;
+use conntopd::server::listen::{self, Listeners, UnixSocket};
+use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::{oneshot, watch};
 
 use super::client::{Client, PATIENCE};
@@ -192,15 +192,21 @@ pub(crate) enum Source {
 
 /// Runs `script` beside a server for `max_clients`, then stops the server.
 pub(crate) async fn serving<T>(max_clients: usize, script: impl AsyncFnOnce(&Bench) -> T) -> T {
+    serving_by(max_clients, |tcp, unix| Listeners::for_peers(tcp, Some(unix)), script).await
+}
+
+/// The same for whomever `admit` says on the two sockets.
+pub(crate) async fn serving_by<T>(
+    max_clients: usize,
+    admit: impl FnOnce(Vec<TcpListener>, UnixSocket) -> Listeners,
+    script: impl AsyncFnOnce(&Bench) -> T,
+) -> T {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
     let loopback = Listen { address: (Ipv4Addr::LOCALHOST, 0).into(), need: Need::Required };
     let feed = HandFeed::new();
-    let server = Server::new(
-        feed.clone(),
-        Listeners::for_peers(listen::tcp(&[loopback]).unwrap(), Some(listen::unix(&path).await.unwrap())),
-        max_clients,
-    );
+    let listeners = admit(listen::tcp(&[loopback]).unwrap(), listen::unix(&path).await.unwrap());
+    let server = Server::new(feed.clone(), listeners, max_clients);
     let (stop, stopped) = oneshot::channel();
     let bench = Bench { feed, address: server.addresses()[0], path, stop: Rc::new(RefCell::new(Some(stop))) };
     let script = async {

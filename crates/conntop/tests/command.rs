@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 const OFFICE: &str = include_str!("fixtures/office.ndjson");
 
+const PIN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
 /// A server that says these lines to everybody: the first at once, the rest after the client's
 /// hello. It keeps the connection until the client leaves.
 fn serve(lines: String) -> (TempDir, PathBuf) {
@@ -165,6 +167,13 @@ fn failures_have_a_code_and_a_reason() {
         ("no such field", OFFICE, &["list", "--filter", "dprot 443 and"], 2, "^"),
         ("no such option", OFFICE, &["list", "--wrong"], 2, "--wrong"),
         ("not a time", OFFICE, &["list", "--sample", "5x"], 2, "write 2s"),
+        (
+            "one pin for two servers",
+            OFFICE,
+            &["list", "-c", "a", "--connect", "tls://b:1", "--pin", PIN],
+            2,
+            "--pin is the key of one server, and a:55555, b:1 speak TLS: connect to each of them alone once",
+        ),
         ("a server twice", OFFICE, &["list", "-c", "b", "--connect", "b"], 2, "b:55555 is given twice"),
     ];
     for (name, lines, arguments, code, reason) in cases {

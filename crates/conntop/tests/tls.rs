@@ -402,6 +402,15 @@ fn the_list_of_known_servers_is_read_with_care() {
     assert_eq!(text, format!("b:1 {}\na:1 {fresh}\n", other()));
     assert_eq!(known.get("a:1").unwrap(), Some(fresh));
     assert_eq!(known.get("a:11").unwrap(), None);
+    // All ways to write one server.
+    known.set("tls://[2001:DB8:0::1]:5700", fresh).unwrap();
+    for name in ["tls://a:1", "A:1", "[2001:db8::1]:5700", "tls://[2001:db8::0:1]:5700"] {
+        assert_eq!(known.get(name).unwrap(), Some(fresh), "{name}");
+    }
+    known.set("tls://A:1", other()).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().last(), Some(format!("a:1 {}", other()).as_str()), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
     for (text, part) in [("a:1\n", "line 1"), ("# x\n\na:1 sha256:12\n", "line 3")] {
         std::fs::write(&path, text).unwrap();
         let error = known.get("a:1").unwrap_err().to_string();

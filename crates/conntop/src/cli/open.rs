@@ -72,6 +72,7 @@ pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
     if targets.len() > FlowKey::NODES {
         return Err(Failure::new(USAGE, format!("at most {} at once", FlowKey::NODES)));
     }
+    check_pin(common, &targets)?;
     let mut sources = Vec::new();
     for target in targets {
         let config = config(common, target, subscribe.clone())?;
@@ -109,6 +110,21 @@ fn config(common: &Common, target: Target, subscribe: Subscribe) -> Result<Remot
         security: security(common, &target)?,
         target,
     })
+}
+
+/// A pin is the key of one server.
+fn check_pin(common: &Common, targets: &[Target]) -> Result<(), Failure> {
+    let by_tls = |target: &&Target| matches!(target, Target::Tcp { wire: Wire::Tls, .. });
+    let secure: Vec<String> = targets.iter().filter(by_tls).map(Target::to_string).collect();
+    if common.pin.is_none() || secure.len() < 2 {
+        return Ok(());
+    }
+    let all = secure.join(", ");
+    let text = format!(
+        "--pin is the key of one server, and {all} speak TLS: connect to each of them alone once \
+         (conntop list --connect HOST --pin sha256:...), then its key is known without --pin"
+    );
+    Err(Failure::new(USAGE, text))
 }
 
 async fn connect(config: RemoteConfig) -> Result<Source, SourceError> {

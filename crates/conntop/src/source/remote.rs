@@ -110,6 +110,11 @@ enum Over {
     Order { target: String, source: OrderError },
     #[error("{0} does not begin with a hello: no conntopd listens there")]
     NoHello(String),
+    #[error(
+        "{0} asks for the token outside of TLS, so it is not given: connect by tls://HOST[:PORT]. Nothing that \
+         ends TLS on the way can be used; a conntopd at the end of a tunnel asks for no token on its loopback"
+    )]
+    TokenInClear(String),
     #[error("{target} speaks protocol {theirs}, this conntop {PROTOCOL_VERSION}: upgrade {side}")]
     Version { target: String, theirs: u64, side: &'static str },
     #[error("{target} says: {text}")]
@@ -128,7 +133,9 @@ impl Over {
     /// What trying again would not mend.
     fn fatal(&self) -> Option<SourceErrorKind> {
         match self {
-            Self::Version { .. } | Self::NoHello(_) => Some(SourceErrorKind::Protocol),
+            Self::Version { .. } | Self::NoHello(_) | Self::TokenInClear(_) => {
+                Some(SourceErrorKind::Protocol)
+            }
             Self::Bye { reason: ByeReason::Version | ByeReason::Protocol, .. } => {
                 Some(SourceErrorKind::Protocol)
             }
@@ -319,6 +326,7 @@ impl Remote {
             ServerMessage::Hello(hello) if hello.protocol == PROTOCOL_VERSION => Ok(hello),
             ServerMessage::Hello(hello) => Err(version(target, u64::from(hello.protocol))),
             ServerMessage::Bye(Bye { reason, text }) => Err(Over::Bye { target, reason, text }),
+            ServerMessage::Challenge(_) => Err(Over::TokenInClear(target)),
             _ => Err(Over::NoHello(target)),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,16 @@ pub enum KnownError {
     },
 }
 
+/// One name for all ways to write a target of TLS: without a scheme, in lower case, and an IPv6 address
+/// in its shortest form.
+fn canonical(server: &str) -> String {
+    let server = server.strip_prefix("tls://").unwrap_or(server).to_ascii_lowercase();
+    match server.parse::<SocketAddr>() {
+        Ok(address) => address.to_string(),
+        Err(_) => server,
+    }
+}
+
 impl Known {
     /// In this file, which need not exist.
     #[must_use]
@@ -68,12 +79,12 @@ impl Known {
         &self.path
     }
 
-    /// The key of a server; `None` if it is new.
+    /// The key of a server, however it is written; `None` if it is new.
     ///
     /// # Errors
     /// The file exists and cannot be used: a key that might be in it is not ignored.
     pub fn get(&self, server: &str) -> Result<Option<Fingerprint>, KnownError> {
-        let mut found = None;
+        let (mut found, server) = (None, canonical(server));
         for (i, line) in self.read()?.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -82,7 +93,7 @@ impl Known {
             let bad = || KnownError::Line { path: self.path.clone(), line: i + 1 };
             let (name, key) = line.split_once(char::is_whitespace).ok_or_else(bad)?;
             let key: Fingerprint = key.trim().parse().map_err(|_| bad())?;
-            if name == server {
+            if canonical(name) == server {
                 found.get_or_insert(key);
             }
         }
@@ -95,8 +106,10 @@ impl Known {
     /// The file cannot be read or written.
     pub fn set(&self, server: &str, key: Fingerprint) -> Result<(), KnownError> {
         let text = self.read()?;
+        let server = canonical(server);
         let line = format!("{server} {key}");
-        let is_of_server = |l: &&str| l.split_whitespace().next() == Some(server);
+        let is_of_server =
+            |l: &&str| l.split_whitespace().next().is_some_and(|name| canonical(name) == server);
         if text.lines().filter(is_of_server).eq([line.as_str()]) {
             return Ok(());
         }

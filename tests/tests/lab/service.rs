@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -123,6 +124,37 @@ fn it_serves_sockets_that_were_opened_for_it() {
     assert!(child.wait().unwrap().success(), "{}", manager.log());
     assert!(path.exists(), "the file is the service manager's");
     assert!(!manager.log().contains("127.0.0.1"), "it listens nowhere else: {}", manager.log());
+}
+
+/// On loopback who may read is found by netlink, for which a strict daemon opens what it needs itself.
+#[test]
+fn it_serves_a_loopback_port_that_was_opened_for_it() {
+    let lab = lab_or_skip!();
+    let manager = Manager::new();
+    let listener = lab.router.run(|| Ok(TcpListener::bind("127.0.0.1:0")?)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut child = manager.spawn(&lab, Some(listener.into()), &["--sandbox", "strict"]);
+    manager.expect("READY=1");
+    let list = |user: &str| {
+        let mut command = Command::new("setpriv");
+        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+        let folder = manager.path("conntop");
+        // Nobody may not look into the directory where it was built.
+        fs::set_permissions(manager.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(program("conntop").unwrap(), &folder).unwrap();
+        command.arg(folder).args(["list", "-o", "json", "--connect", &address.to_string()]);
+        command.env_remove("HOME").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        run_within(lab.router.spawn(&mut command).unwrap(), PATIENCE).unwrap()
+    };
+    let root = list("0");
+    assert!(root.status.success() && root.stdout.starts_with(b"["), "{root:?}\n{}", manager.log());
+    let nobody = list("65534");
+    assert_eq!(nobody.status.code(), Some(77), "{nobody:?}\n{}", manager.log());
+    assert!(manager.log().contains(&format!("listening on {address} for root")), "{}", manager.log());
+    signal(&child, Signal::TERM);
+    manager.expect("STOPPING=1");
+    assert!(child.wait().unwrap().success(), "{}", manager.log());
+    assert!(!manager.log().contains("[::1]"), "it listens nowhere else: {}", manager.log());
 }
 
 /// Refused with this in the log, and with the code of a refused configuration.

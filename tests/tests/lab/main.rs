@@ -14,3 +14,4 @@ mod nodes;
 mod old_failures;
 mod privileges;
 mod service;
+mod sockets;

@@ -10,6 +10,7 @@
 
 mod daemon_life;
 mod lab_works;
+mod names;
 mod nodes;
 mod old_failures;
 mod privileges;

@@ -108,7 +108,8 @@ fn measure(connections: usize, processes: usize, churn: usize) -> Result<()> {
             costs.push((turns.cost, found));
         }
         costs.sort_unstable();
-        println!("a turn with {what}: {:?} (median of {costs:?})", costs[costs.len() / 2].0);
+        let median = costs.get(costs.len() / 2).map(|(cost, _)| *cost).unwrap_or_default();
+        println!("a turn with {what}: {median:?} (median of {costs:?})");
     }
 
     let mut lookups = Lookups::default();

@@ -262,3 +262,31 @@ fn every_command_is_sound() {
     use clap::CommandFactory as _;
     conntop::cli::Cli::command().debug_assert();
 }
+
+#[test]
+fn the_configuration_names_hosts_and_is_refused_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let config = ["--config", path.to_str().unwrap()];
+    let (beginning, _) = beginning();
+    let printed = ok(&against(&beginning, &["list", "-o", "ndjson"]));
+    let flow: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    let source = flow["src"].as_str().unwrap();
+    std::fs::write(&path, format!("[names]\n\"{source}\" = \"from-file.lan\"\n")).unwrap();
+    let count = |filter: &str, more: &[&str]| {
+        let list: &[&str] = &["list", "-o", "ndjson", "--filter", filter];
+        ok(&against(&beginning, &[list, &config, more].concat())).lines().count()
+    };
+    let all = count(&format!("host {source}"), &[]);
+    assert!(all > 0);
+    assert_eq!(count("host lan", &[]), all);
+    let alias = format!("{source}=from-option");
+    assert_eq!(count("host lan", &["--alias", &alias]), 0, "an option goes before the file");
+    assert_eq!(count("host from-option", &["--alias", &alias]), all);
+
+    std::fs::write(&path, "local = []\nlcoal = []\n").unwrap();
+    let refused = conntop(&[["list"].as_slice(), &config].concat());
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(78), "{said}");
+    assert!(said.contains("line 2: there is no setting `lcoal`; did you mean `local`?"), "{said}");
+}

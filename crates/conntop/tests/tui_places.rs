@@ -101,6 +101,7 @@ fn a_download_is_told_of_until_it_ends() {
         app.learn(Learned::Download(end));
         assert_eq!(facts(&mut app), "");
         let top = on_top(&mut app);
+        assert!(!top.contains('\n'), "{top:?}");
         for text in wanted {
             assert!(top.contains(text), "{top}\nhas not: {text}");
         }

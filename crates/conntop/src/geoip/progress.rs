@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::{Step, Update, UpdateError};
+use super::{FetchError, Step, Update, UpdateError};
 use crate::enrich::Learned;
 use crate::enrich::geo::{Attribution, shown};
 use crate::enrich::lookups::Finder;
@@ -209,6 +209,7 @@ impl From<UpdateError> for crate::output::exit::Failure {
     fn from(error: UpdateError) -> Self {
         use crate::output::exit::{FAILURE, LOST};
         let code = match error {
+            UpdateError::Fetch { error: FetchError::Part(_), .. } => FAILURE,
             UpdateError::Fetch { .. } | UpdateError::Missing { .. } => LOST,
             _ => FAILURE,
         };

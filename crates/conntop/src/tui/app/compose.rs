@@ -336,7 +336,7 @@ impl App {
             }
             Open::Question(question) => ask_for(*question, self.options.leftover.as_deref()),
             Open::Notice { title, text } => {
-                let text = vec![vec![Span::new(text.clone(), Role::Text)]];
+                let text = text.lines().map(|line| vec![Span::new(line, Role::Text)]).collect();
                 Layer::Dialog { title: (*title).to_owned(), text }
             }
         })

@@ -151,8 +151,8 @@ fn it_serves_a_loopback_port_that_was_opened_for_it() {
     let nobody = list("65534");
     assert_eq!(nobody.status.code(), Some(77), "{nobody:?}\n{}", manager.log());
     assert!(manager.log().contains(&format!("listening on {address} for root")), "{}", manager.log());
+    // Nobody reads the signs of life meanwhile, so STOPPING=1 may find no room.
     signal(&child, Signal::TERM);
-    manager.expect("STOPPING=1");
     assert!(child.wait().unwrap().success(), "{}", manager.log());
     assert!(!manager.log().contains("[::1]"), "it listens nowhere else: {}", manager.log());
 }

@@ -74,6 +74,9 @@ fn host(word: &str, address: IpAddr, known: Known<'_>) -> Vec<Spans> {
             }
         }
     }
+    if let Some(mac) = enricher.mac(known.node, address) {
+        add(text(mac.to_string()));
+    }
     let Some(name) = enricher.name(known.node, address) else {
         place.push(dim(format!(" {DOT} name n/a")));
         return vec![line(word, place)];

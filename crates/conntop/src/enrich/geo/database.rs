@@ -16,6 +16,8 @@ use super::about::{About, Network};
 pub const MAX_FILE: u64 = 1 << 30;
 /// Addresses that are looked up in a file before it is trusted.
 const PROBES: u64 = 4096;
+/// The same where the library is stricter than the format.
+const MANY_PROBES: u64 = 1 << 17;
 
 /// The name of a file, harmless.
 #[must_use]
@@ -95,7 +97,7 @@ impl Database {
         let metadata = reader.metadata();
         let about = About::new(path, metadata, size)?;
         let database = Self { reader, about };
-        probes().try_for_each(|address| database.probe(address)).map_err(damaged)?;
+        probes(PROBES).try_for_each(|address| database.probe(address)).map_err(damaged)?;
         Ok(database)
     }
 
@@ -104,7 +106,14 @@ impl Database {
     /// # Errors
     /// What is wrong with it.
     pub fn verify(&self) -> Result<(), GeoError> {
-        self.reader.verify().map_err(|error| damaged(&self.about.path, &error))
+        let verified = match self.reader.verify() {
+            // No lookup needs what is missed there, so many lookups have to tell.
+            Err(error) if is_strict(&error) => {
+                probes(MANY_PROBES).try_for_each(|address| self.probe(address))
+            }
+            verified => verified,
+        };
+        verified.map_err(|error| damaged(&self.about.path, &error))
     }
 
     /// What it is.
@@ -208,6 +217,18 @@ fn text_at<'a>(found: &Found<'a>, path: &[PathElement<'_>]) -> Result<Option<&'a
     })
 }
 
+/// Whether a file was refused for what the format allows: a tree that shares more of its branches than
+/// the verifier counts on, or no description.
+fn is_strict(error: &MaxMindDbError) -> bool {
+    match error {
+        MaxMindDbError::ResourceLimit { .. } => true,
+        MaxMindDbError::InvalidDatabase { message, .. } => {
+            message.starts_with("description") || message.contains("iterations")
+        }
+        _ => false,
+    }
+}
+
 /// Passes over what is only unexpected; such a record is as good as none.
 fn odd(error: MaxMindDbError) -> Result<(), MaxMindDbError> {
     if matches!(error, MaxMindDbError::Decoding { .. }) { Ok(()) } else { Err(error) }
@@ -247,9 +268,9 @@ pub(super) fn damaged(path: &Path, error: &MaxMindDbError) -> GeoError {
 }
 
 /// Addresses all over the world, the same ones each time.
-fn probes() -> impl Iterator<Item = IpAddr> {
+fn probes(count: u64) -> impl Iterator<Item = IpAddr> {
     // Steps by the golden ratio leave no large gap.
-    (0..PROBES).map(|n| {
+    (0..count).map(|n| {
         let spread = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let high = u32::try_from(spread >> 32).unwrap_or(0);
         if n % 4 == 0 {

@@ -85,6 +85,8 @@ pub(crate) struct Mmdb {
     pub(crate) built: u64,
     /// What the metadata says instead of the true number.
     pub(crate) node_count: Option<u32>,
+    /// What the metadata says about the whole, if anything.
+    pub(crate) description: Option<String>,
     /// The version of the format.
     pub(crate) version: u16,
     nodes: Vec<[Child; 2]>,
@@ -108,6 +110,7 @@ impl Mmdb {
             record_size: 28,
             built: 1_790_000_000,
             node_count: None,
+            description: Some("made by a test".to_owned()),
             version: 2,
             nodes: vec![[Child::Nothing; 2]],
             data: Vec::new(),
@@ -189,12 +192,13 @@ impl Mmdb {
         out.extend_from_slice(&[0; SEPARATOR]);
         out.extend_from_slice(&self.data);
         out.extend_from_slice(MARKER);
+        let description = self.description.iter().map(|text| ("en".to_owned(), text.as_str().into()));
         let metadata = map([
             ("binary_format_major_version", Data::U16(self.version)),
             ("binary_format_minor_version", Data::U16(0)),
             ("build_epoch", Data::U64(self.built)),
             ("database_type", self.kind.as_str().into()),
-            ("description", map([("en", "made by a test".into())])),
+            ("description", Data::Map(description.collect())),
             ("ip_version", Data::U16(self.ip_version)),
             ("languages", Data::Array(vec!["en".into()])),
             ("node_count", Data::U32(self.node_count.unwrap_or(count))),

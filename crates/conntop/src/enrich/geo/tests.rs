@@ -91,6 +91,16 @@ fn networks_are_read_wherever_the_makers_put_them() {
 }
 
 #[test]
+fn a_file_is_not_refused_for_what_the_format_allows() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut mmdb = Mmdb::new("DBIP-City-Lite").with("1.0.0.0/8", &city("AU", "Sydney"));
+    mmdb.description = None;
+    assert!(validate(&put(directory.path(), "x.mmdb", &mmdb.bytes())).is_ok());
+    mmdb.insert(at("2.0.0.0"), 8, &Data::Raw(vec![0xe9, 0x41]));
+    assert!(validate(&put(directory.path(), "x.mmdb", &mmdb.bytes())).is_err());
+}
+
+#[test]
 fn without_databases_only_special_addresses_are_known() {
     let geo = Geo::default();
     assert!(geo.is_empty());

@@ -61,9 +61,13 @@ pub(super) fn notices(engine: &Engine) -> Vec<Notice> {
                 format!("connection tracking is not active in this namespace; {shown}"),
                 "`conntop --activate`, or key A on the screen, makes the kernel track connections while it runs",
             ),
-            _ => (
+            Some(true) => (
                 shown.to_owned(),
-                "root, or whoever has CAP_NET_ADMIN, sees all flows, unless --source sockets is given",
+                "without --source sockets the connection tracking table is read, which has all of it",
+            ),
+            None => (
+                shown.to_owned(),
+                "root, or who has CAP_NET_ADMIN, sees the connection tracking table, which has all of it",
             ),
         };
         tell(NoticeKind::Sockets, text, repair);

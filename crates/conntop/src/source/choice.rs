@@ -2,8 +2,13 @@
 //! read, else the machine's own sockets. And how the first takes the place of the second once the kernel
 //! tracks connections.
 
+use std::path::Path;
+use std::{fs, io, thread};
+
 use clap::ValueEnum;
 use conntop_proto::message::KernelFacts;
+use nfnetlink::netns::Netns;
+use nfnetlink::nft;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -59,12 +64,18 @@ impl Switch {
 /// When it cannot be read; for [`SourceKind::Auto`] when nothing can.
 pub fn open_local(kind: SourceKind, config: LocalConfig) -> Result<Local, SourceError> {
     let tracking = match kind {
-        SourceKind::Sockets => None,
+        // Only to say what else there would be.
+        SourceKind::Sockets => {
+            local::collector(&config).ok().map(|handle| is_worth_it(&handle.hello().kernel))
+        }
         SourceKind::Conntrack | SourceKind::Auto => match local::collector(&config) {
-            Ok(handle) if kind == SourceKind::Conntrack || is_worth_it(&handle.hello().kernel) => {
+            Ok(handle)
+                if kind == SourceKind::Conntrack
+                    || is_worth_it(&handle.hello().kernel) && !is_left_over(config.netns.clone()) =>
+            {
                 return Ok(Local { source: local::local(&handle, config.subscribe)?, switch: None });
             }
-            Ok(handle) => Some(handle.hello().kernel.tracking.unwrap_or(false)),
+            Ok(_) => Some(false),
             Err(error) if kind == SourceKind::Auto && error.kind != SourceErrorKind::Config => {
                 return with_switch(config.clone(), None).map_err(|_| error);
             }
@@ -77,6 +88,25 @@ pub fn open_local(kind: SourceKind, config: LocalConfig) -> Result<Local, Source
 /// An empty table that nobody is known to fill is not.
 fn is_worth_it(kernel: &KernelFacts) -> bool {
     kernel.tracking == Some(true)
+}
+
+/// Whether the entries of the table are only what is left of a time when something tracked: they stay for
+/// days and nothing moves in them. Rules of nftables can be read. What else may track leaves a trace here.
+fn is_left_over(netns: Option<Netns>) -> bool {
+    const OTHERS: [&str; 3] = ["openvswitch", "act_ct", "ip_vs"];
+    let look = move || {
+        let entered = netns.map_or(Ok(()), |netns| netns.enter()).is_ok();
+        let legacy = ["ip_tables_names", "ip6_tables_names"].iter().any(|file| {
+            match fs::read(format!("/proc/thread-self/net/{file}")) {
+                Ok(names) => !names.is_empty(),
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            }
+        });
+        let others = || OTHERS.iter().any(|module| Path::new("/sys/module").join(module).exists());
+        entered && !legacy && !others() && nft::tracking_rules().ok() == Some(0)
+    };
+    let thread = thread::Builder::new().name("ct-rules".to_owned()).spawn(look);
+    thread.is_ok_and(|thread| thread.join().unwrap_or(false))
 }
 
 fn with_switch(config: LocalConfig, tracking: Option<bool>) -> Result<Local, SourceError> {

@@ -6,6 +6,8 @@
 use conntop_proto::flow::{BootMillis, Counters, MAX_SAFE_INTEGER, State, StateRow, Status, TrafficRow};
 use nfnetlink::diag::{SocketInfo, SocketState, TcpInfo, Transport};
 
+use super::doors::Side;
+
 /// One socket of a flow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
@@ -26,8 +28,8 @@ struct Totals {
 }
 
 impl End {
-    pub(super) fn new(transport: Transport, socket: &SocketInfo, pass: u64) -> Self {
-        let totals = socket.tcp.as_ref().and_then(Totals::new);
+    pub(super) fn new(transport: Transport, side: Side, socket: &SocketInfo, pass: u64) -> Self {
+        let totals = counted(side, socket).as_ref().and_then(Totals::new);
         Self { cookie: socket.cookie, seen: pass, state: state(transport, socket.state), totals }
     }
 
@@ -36,16 +38,30 @@ impl End {
         self.cookie == socket.cookie
     }
 
-    pub(super) fn observe(&mut self, transport: Transport, socket: &SocketInfo, pass: u64) {
+    pub(super) fn observe(&mut self, transport: Transport, side: Side, socket: &SocketInfo, pass: u64) {
         self.cookie = socket.cookie;
         self.seen = pass;
         self.state = state(transport, socket.state);
-        let Some(tcp) = &socket.tcp else { return };
+        let Some(tcp) = &counted(side, socket) else { return };
         match &mut self.totals {
             Some(totals) => totals.observe(tcp),
             totals @ None => *totals = Totals::new(tcp),
         }
     }
+}
+
+/// What TCP counts, without the numbers of the sequence that a SYN and a FIN take: they are no bytes.
+fn counted(side: Side, socket: &SocketInfo) -> Option<TcpInfo> {
+    let tcp = socket.tcp?;
+    let syn = u64::from(side == Side::Client);
+    let fin_acked = u64::from(socket.state == SocketState::FIN_WAIT2);
+    let over = [SocketState::CLOSE_WAIT, SocketState::LAST_ACK, SocketState::CLOSING];
+    let fin_received = u64::from(over.contains(&socket.state));
+    Some(TcpInfo {
+        bytes_acked: tcp.bytes_acked.map(|bytes| bytes.saturating_sub(syn + fin_acked)),
+        bytes_received: tcp.bytes_received.map(|bytes| bytes.saturating_sub(fin_received)),
+        ..tcp
+    })
 }
 
 impl Totals {

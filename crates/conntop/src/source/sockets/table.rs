@@ -78,7 +78,7 @@ impl SocketTable {
                 && let Some(end) = flow.end(side)
                 && end.is(socket)
             {
-                end.observe(transport, socket, pass);
+                end.observe(transport, side, socket, pass);
                 return;
             }
         }
@@ -139,9 +139,9 @@ impl SocketTable {
                 Some(end) if end.seen == pass => return,
                 // What is left of a socket may be another one for the kernel.
                 Some(end) if socket.state == SocketState::TIME_WAIT => {
-                    return end.observe(transport, socket, pass);
+                    return end.observe(transport, side, socket, pass);
                 }
-                None => return flow.set_end(side, End::new(transport, socket, pass)),
+                None => return flow.set_end(side, End::new(transport, side, socket, pass)),
                 // The one that had these ends is gone, and with it the flow.
                 Some(_) => rows.ended.push(flow.ended(self.began, EndReason::Replaced)),
             }
@@ -151,7 +151,7 @@ impl SocketTable {
         }
         let mut flow = Flow { id: FlowId(self.next), client: None, server: None, told: None };
         self.next = self.next.saturating_add(1).min(MAX_SAFE_INTEGER);
-        flow.set_end(side, End::new(transport, socket, pass));
+        flow.set_end(side, End::new(transport, side, socket, pass));
         self.flows.insert(orig, flow);
         new.push(orig);
     }

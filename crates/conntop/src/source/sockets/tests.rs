@@ -82,7 +82,7 @@ fn who_opened_a_connection() {
     };
     let est = |local: &str, remote: &str| socket(7, S::ESTABLISHED, local, remote, Some((100, 5000)));
     // Nobody listens here.
-    check(&[est("10.0.0.1:40000", "8.8.8.8:443")], "10.0.0.1:40000>8.8.8.8:443 Some((100, 5000))");
+    check(&[est("10.0.0.1:40000", "8.8.8.8:443")], "10.0.0.1:40000>8.8.8.8:443 Some((99, 5000))");
     // Somebody does: at any address, or at this one.
     let served = est("10.0.0.1:443", "8.8.8.8:50000");
     let wanted = "8.8.8.8:50000>10.0.0.1:443 Some((5000, 100))";
@@ -94,9 +94,9 @@ fn who_opened_a_connection() {
     // A door elsewhere on this machine, or at a port that clients use on another machine, says nothing.
     check(
         &[listening("0.0.0.0:443"), est("10.0.0.1:40000", "8.8.8.8:443")],
-        "10.0.0.1:40000>8.8.8.8:443 Some((100, 5000))",
+        "10.0.0.1:40000>8.8.8.8:443 Some((99, 5000))",
     );
-    check(&[est("10.0.0.1:700", "10.0.0.2:2049")], "10.0.0.1:700>10.0.0.2:2049 Some((100, 5000))");
+    check(&[est("10.0.0.1:700", "10.0.0.2:2049")], "10.0.0.1:700>10.0.0.2:2049 Some((99, 5000))");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn both_ends_here_are_one_flow() {
     for order in [[door, client(501, 300), server(300, 500)], [server(300, 500), client(501, 300), door]] {
         let mut table = SocketTable::new(10);
         let rows = pass(&mut table, 1, &order);
-        assert_eq!(new(&rows), ["127.0.0.1:40000>127.0.0.1:80 Some((501, 300))"]);
+        assert_eq!(new(&rows), ["127.0.0.1:40000>127.0.0.1:80 Some((500, 300))"]);
         // The larger number holds, whoever tells it, and what one of them has seen stays.
         let rows = pass(&mut table, 2, &[client(501, 300), server(900, 500)]);
         assert_eq!(rows.traffic.len(), 1);
@@ -138,7 +138,7 @@ fn the_same_ends_again_are_another_flow() {
     let other = &rows.new[0];
     assert!(other.identity.id > one.id, "ids are never used again");
     assert!(other.identity.born && !one.born, "what appears while we look has just begun");
-    assert_eq!(other.traffic.orig.unwrap().bytes, 10);
+    assert_eq!(other.traffic.orig.unwrap().bytes, 9, "a SYN is no byte");
     // What is left of it may have another number.
     let rest = socket(3, S::TIME_WAIT, "10.0.0.1:40000", "10.0.0.2:80", None);
     let rows = pass(&mut table, 3, &[rest]);
@@ -157,9 +157,26 @@ fn totals_never_fall_and_packets_go_on_when_the_kernel_begins_anew() {
         traffic.map(|traffic| (traffic.orig.unwrap().packets, traffic.orig.unwrap().bytes))
     };
     let wrap = 100 << 32;
-    assert_eq!(packets(wrap - 200), Some(((1 << 32) - 2, wrap - 200)));
-    assert_eq!(packets(wrap + 300), Some(((1 << 32) + 3, wrap + 300)));
+    assert_eq!(packets(wrap - 200), Some(((1 << 32) - 2, wrap - 201)));
+    assert_eq!(packets(wrap + 300), Some(((1 << 32) + 3, wrap + 299)));
     assert_eq!(packets(wrap + 300), None, "nothing is told twice");
+}
+
+/// `bytes_acked` and `bytes_received` count sequence numbers.
+#[test]
+fn a_syn_and_a_fin_are_no_bytes() {
+    let check = |state, acked, received, wanted: (u64, u64)| {
+        let one = socket(1, state, "10.0.0.1:40000", "10.0.0.2:80", Some((acked, received)));
+        let traffic = pass(&mut SocketTable::new(5), 1, &[one]).new[0].traffic;
+        assert_eq!((traffic.orig.unwrap().bytes, traffic.reply.unwrap().bytes), wanted, "{state:?}");
+    };
+    check(S::SYN_SENT, 0, 0, (0, 0));
+    check(S::ESTABLISHED, 1, 0, (0, 0));
+    check(S::FIN_WAIT1, 101, 50, (100, 50));
+    check(S::FIN_WAIT2, 102, 50, (100, 50));
+    check(S::CLOSE_WAIT, 101, 51, (100, 50));
+    check(S::LAST_ACK, 101, 51, (100, 50));
+    check(S::CLOSING, 101, 51, (100, 50));
 }
 
 #[test]

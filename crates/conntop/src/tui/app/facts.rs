@@ -70,10 +70,12 @@ impl App {
         let text = match kind {
             NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
             NoticeKind::TrackingOff => "tracking inactive".to_owned(),
-            NoticeKind::Sockets if engine.kernel().is_some_and(|kernel| kernel.tracking == Some(false)) => {
-                "own sockets only: A".to_owned()
-            }
-            NoticeKind::Sockets => "own sockets only: not root".to_owned(),
+            NoticeKind::Sockets => match engine.kernel().and_then(|kernel| kernel.tracking) {
+                Some(true) => "sockets only, as asked for".to_owned(),
+                Some(false) if self.options.local => "sockets only, A: all flows".to_owned(),
+                Some(false) => "sockets only, nothing is tracked".to_owned(),
+                None => "sockets only, root sees all".to_owned(),
+            },
             NoticeKind::Empty => "table empty".to_owned(),
             NoticeKind::AcctOff => "acct off".to_owned(),
             NoticeKind::NotListening => "no events".to_owned(),

@@ -63,10 +63,20 @@ fn unescaped(line: &str) -> Vec<u8> {
 
 #[test]
 fn nothing_hostile_comes_out() {
+    comes_out(0);
+}
+
+/// The other half, beside the first.
+#[test]
+fn nothing_hostile_comes_out_either() {
+    comes_out(1);
+}
+
+fn comes_out(part: usize) {
     let strings = strings();
     assert!(strings.len() >= 120, "only {} texts", strings.len());
     let mut failures = Vec::new();
-    for (name, enter) in ENTRANCES {
+    for (name, enter) in ENTRANCES.iter().skip(part).step_by(2) {
         for text in &strings {
             let tried = catch_unwind(AssertUnwindSafe(|| outputs::check(&enter(text))));
             if let Err(panic) = tried {

@@ -21,9 +21,13 @@ pub mod worker;
 mod tests;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use conntop_proto::tuple::{L4, Proto, Tuple};
 use hashbrown::HashMap;
+
+use self::procfs::Procfs;
+use self::users::Users;
 
 pub use self::end::{Key, Space};
 pub use self::spaces::SpacesError;
@@ -48,6 +52,14 @@ pub struct Process {
     pub unit: Fact<String>,
     /// Command line.
     pub command: Option<String>,
+}
+
+impl Process {
+    /// A process as a directory like /proc and a file like /etc/passwd tell of it.
+    #[must_use]
+    pub fn of(proc: &Path, passwd: &Path, pid: u32) -> Option<Self> {
+        Some(Procfs::at(proc).about(pid)?.process(pid, &Users::of(passwd)))
+    }
 }
 
 /// Number of a process among those that were seen; never used again.

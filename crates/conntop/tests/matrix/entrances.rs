@@ -11,6 +11,7 @@ use conntop::enrich::names::cache::Change;
 use conntop::enrich::names::hosts;
 use conntop::enrich::names::label::host_name_of;
 use conntop::enrich::names::{Found, NameSource, Names};
+use conntop::enrich::processes::{Key, Process, ProcessId, Seen, Space};
 use conntop::enrich::services::Services;
 use conntop::enrich::{Enricher, Learned};
 use conntop::source::{SourceEnd, SourceEvent, replay};
@@ -21,7 +22,7 @@ use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::FlowRow;
 use conntop_proto::message::{Bye, ByeReason, KernelFacts, ResetReason, ServerMessage};
 use conntop_proto::tuple::{L4, Proto, Tuple};
-use conntopd::collector::clock;
+use conntopd::collector::{NameFiles, clock};
 use conntopd::table::{FlowTable, Limits, Origin, ReadSpan};
 use nfnetlink::ct::CtMessage;
 
@@ -52,6 +53,25 @@ pub(crate) const ENTRANCES: &[Entrance] = &[
     ("network of a database", |text| placed(|data| network_of(data), text)),
     ("type of a database", of_that_type),
     ("registry", registered),
+    ("name of a process", |text| process(&Told { comm: text, ..PLAIN })),
+    ("command line", |text| process(&Told { cmdline: text, ..PLAIN })),
+    ("unit", |text| {
+        process(&Told { cgroup: &[b"0::/system.slice/", text, b".service\n"].concat(), ..PLAIN })
+    }),
+    ("container", |text| process(&Told { cgroup: &[b"0::/lxc.payload.", text, b"\n"].concat(), ..PLAIN })),
+    ("user", |text| process(&Told { passwd: &[text, b":x:1000:1000::/:\n"].concat(), ..PLAIN })),
+    ("hosts file of a collector", |text| collected("hosts", &[b"192.168.1.13 ", text, b"\n"].concat())),
+    ("lease of dnsmasq", |text| {
+        collected("leases", &[b"2000000000 52:54:00:12:34:56 192.168.1.13 ", text, b" *\n"].concat())
+    }),
+    ("lease of dhcpd", |text| {
+        let lease: &[u8] = b"lease 192.168.1.13 {\n  binding state active;\n  client-hostname \"";
+        collected("leases", &[lease, text, b"\";\n}\n"].concat())
+    }),
+    ("lease of odhcpd", |text| {
+        let lease: &[u8] = b"# br-lan 525400123456 ipv4 ";
+        collected("leases", &[lease, text, b" -1 0 32 192.168.1.13/32\n"].concat())
+    }),
 ];
 
 /// What came in.
@@ -364,4 +384,57 @@ fn registered(text: &[u8]) -> Scene {
         Err(error) => vec![error.clone()],
     };
     Scene { whois: Some(said), texts, ..Scene::default() }
+}
+
+/// What /proc and /etc/passwd say of a process.
+struct Told<'a> {
+    comm: &'a [u8],
+    cmdline: &'a [u8],
+    cgroup: &'a [u8],
+    passwd: &'a [u8],
+}
+
+const PLAIN: Told<'_> =
+    Told { comm: b"plain\n", cmdline: b"plain\0", cgroup: b"0::/\n", passwd: b"plain:x:1000:1000::/:\n" };
+
+fn process(told: &Told<'_>) -> Scene {
+    let dir = tempfile::tempdir().unwrap();
+    let of_it = dir.path().join("1");
+    std::fs::create_dir(&of_it).unwrap();
+    let status: &[u8] = b"Uid:\t1000\t1000\t1000\t1000\n";
+    let files = [("comm", told.comm), ("cmdline", told.cmdline), ("cgroup", told.cgroup), ("status", status)];
+    for (name, text) in files {
+        std::fs::write(of_it.join(name), text).unwrap();
+    }
+    let passwd = dir.path().join("passwd");
+    std::fs::write(&passwd, told.passwd).unwrap();
+    let process = Process::of(dir.path(), &passwd, 1).unwrap();
+    let mut texts: Vec<String> = process.name.iter().chain(&process.command).cloned().collect();
+    texts.push(process.user.clone());
+    texts.extend(process.unit.as_ref().known().cloned());
+    let learn = move || {
+        let (local, remote) = (SocketAddr::new(LOCAL, 52_661), SocketAddr::new(REMOTE, 443));
+        let mut enricher = Enricher::default();
+        enricher.learn(Learned::Processes(Seen {
+            processes: vec![(ProcessId(1), process.clone())],
+            sockets: vec![(Key::connected(Space::BASE, Proto::TCP, local, remote), ProcessId(1))],
+            addresses: Some(vec![(LOCAL, Space::BASE)]),
+            ..Seen::default()
+        }));
+        enricher
+    };
+    Scene::knowing(learn, texts)
+}
+
+/// Files of a router, read by its collector and told to the client.
+fn collected(kind: &str, text: &[u8]) -> Scene {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, text).unwrap();
+    let files = match kind {
+        "hosts" => NameFiles { hosts: vec![file], leases: Vec::new() },
+        _ => NameFiles { hosts: Vec::new(), leases: vec![file] },
+    };
+    let names = files.read();
+    told("@host@", names.first().map_or("", |name| name.name.as_str()).as_bytes())
 }

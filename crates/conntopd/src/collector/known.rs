@@ -88,6 +88,14 @@ impl NameFiles {
     }
 }
 
+impl NameFiles {
+    /// The names of now.
+    #[must_use]
+    pub fn read(self) -> Vec<HostName> {
+        Known::new(&Knowledge::Told(self)).names(&[])
+    }
+}
+
 impl Knowledge {
     /// Files and folders that are read.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {

@@ -11,7 +11,6 @@ use hashbrown::{HashMap, HashSet};
 use super::procfs::{Listed, NetId, Procfs};
 use super::users::Users;
 use super::{Key, Process, ProcessId};
-use crate::enrich::Fact;
 
 /// So long after it was asked first a process is asked again what it is: it may have become another
 /// program, as those do that a shell starts.
@@ -205,14 +204,7 @@ impl Holders {
             holder.start = proc.start(pid);
         }
         holder.asked = Some((now, now + if holder.asked.is_some() { SETTLED } else { YOUNG }));
-        Some(Process {
-            pid: Some(pid),
-            name: Some(about.name),
-            user: users.name(about.uid),
-            uid: about.uid,
-            unit: about.unit.map_or(Fact::Absent, Fact::Known),
-            command: Some(about.command),
-        })
+        Some(about.process(pid, users))
     }
 
     /// The id under which a process was told of.

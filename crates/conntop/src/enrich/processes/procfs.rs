@@ -9,7 +9,10 @@ use std::path::PathBuf;
 use conntop_proto::text::sanitize_bytes;
 use rustix::fs::{Mode, OFlags, RawDir, open, readlinkat_raw};
 
+use super::Process;
 use super::unit::unit;
+use super::users::Users;
+use crate::enrich::Fact;
 
 /// Most that is read of one small file: more of a command line nobody sees, and a control group's name is
 /// bounded by the kernel.
@@ -44,6 +47,19 @@ pub(super) struct About {
     pub(super) command: String,
     pub(super) uid: u32,
     pub(super) unit: Option<String>,
+}
+
+impl About {
+    pub(super) fn process(self, pid: u32, users: &Users) -> Process {
+        Process {
+            pid: Some(pid),
+            name: Some(self.name),
+            user: users.name(self.uid),
+            uid: self.uid,
+            unit: self.unit.map_or(Fact::Absent, Fact::Known),
+            command: Some(self.command),
+        }
+    }
 }
 
 impl Procfs {

@@ -31,8 +31,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// About the addresses of a flow, the remote end first; `None` if no registry knows any.
-    fn of(row: &FlowRow, local: &LocalNets) -> Option<Self> {
+    /// About the addresses of a flow, the remote end first.
+    fn of(row: &FlowRow, local: &LocalNets) -> Self {
         let (orig, reply) = (&row.identity.orig, &row.identity.reply);
         let remote = local.orient(orig, reply).remote(orig).address;
         let mut addresses: Vec<IpAddr> = Vec::new();
@@ -41,7 +41,9 @@ impl Asked {
                 addresses.push(address);
             }
         }
-        (!addresses.is_empty()).then_some(Self { addresses, at: 0, top: 0, said: None })
+        let nobody = "no address of this flow is one of the world: no registry knows who has it";
+        let said = addresses.is_empty().then(|| Err(nobody.to_owned()));
+        Self { addresses, at: 0, top: 0, said }
     }
 
     fn address(&self) -> Option<IpAddr> {
@@ -81,7 +83,8 @@ impl App {
     pub(super) fn ask_whois(&mut self) -> Option<Effect> {
         let address = match self.layers.last_mut()? {
             Open::Whois(asked) => {
-                if asked.addresses.len() == 1 && matches!(asked.said, Some(Ok(_))) {
+                let again = asked.addresses.len() > 1 || matches!(asked.said, Some(Err(_)));
+                if asked.addresses.is_empty() || !again {
                     return None;
                 }
                 asked.at = (asked.at + 1) % asked.addresses.len().max(1);
@@ -90,11 +93,7 @@ impl App {
             }
             Open::Details { id, row, .. } => {
                 let node = self.nodes.get(id.node())?;
-                let Some(asked) = Asked::of(row, node.engine().local_nets()) else {
-                    let text = "No address of this flow is one of the world: no registry knows who has it.";
-                    self.report("Whois", text.to_owned());
-                    return None;
-                };
+                let asked = Asked::of(row, node.engine().local_nets());
                 let address = asked.address();
                 self.layers.push(Open::Whois(asked));
                 address

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use conntop_proto::flow::FlowRow;
+use conntop_proto::message::NameOrigin;
 use conntop_proto::tuple::Tuple;
 
 use super::facts::{duration, millis};
 use super::{label, ports};
+use crate::enrich::names::NameSource;
 use crate::enrich::processes::Process;
 use crate::enrich::range::Range;
 use crate::enrich::{Enricher, Fact};
@@ -82,8 +84,26 @@ fn host(word: &str, address: IpAddr, known: Known<'_>) -> Vec<Spans> {
         return vec![line(word, place)];
     };
     let age = name.age(known.now).map(|age| format!(", {} ago", duration(millis(age))));
-    let by = format!("  by {}{}", name.from.word(), age.unwrap_or_default());
+    let file = match name.from {
+        NameSource::Collector => {
+            enricher.hosts().name(known.node, address).map(|(_, from)| format!(" ({})", file_of(from)))
+        }
+        _ => None,
+    };
+    let by = format!("  by {}{}{}", name.from.word(), file.unwrap_or_default(), age.unwrap_or_default());
     vec![line(word, place), line("", vec![text(name.text), Span::new(by, Role::Label)])]
+}
+
+/// Where a router has a name from.
+fn file_of(from: NameOrigin) -> &'static str {
+    match from {
+        NameOrigin::Hosts => "its hosts file",
+        NameOrigin::Dnsmasq => "lease of dnsmasq",
+        NameOrigin::Odhcpd => "lease of odhcpd",
+        NameOrigin::Dhcpd => "lease of dhcpd",
+        NameOrigin::Kea => "lease of kea",
+        NameOrigin::Mac => "lease of another address",
+    }
 }
 
 /// The processes at those ends that are this machine's.

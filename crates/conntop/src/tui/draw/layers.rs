@@ -80,7 +80,8 @@ enum Place {
 fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), place: Place) -> Rect {
     let bordered = area.width >= 10 && area.height >= 4;
     let edge = u16::from(bordered) * 2;
-    let wide = size.0.saturating_add(edge).min(area.width);
+    // Without a border nothing beside it tells where it ends.
+    let wide = if bordered { size.0.saturating_add(edge).min(area.width) } else { area.width };
     let high = size.1.saturating_add(edge).min(area.height);
     let (x, y) = match place {
         Place::TopLeft => (area.x, area.y),

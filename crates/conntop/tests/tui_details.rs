@@ -3,22 +3,31 @@
 //! the new ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
+mod common;
 #[path = "../src/enrich/geo/testing.rs"]
 mod mmdb;
 mod stage;
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
+use common::{delta, flow, hello, reset, synced, traffic};
 use conntop::config::Alias;
+use conntop::engine::Engine;
 use conntop::enrich::geo::{Geo, Search};
 use conntop::enrich::names::Names;
 use conntop::enrich::processes::{Key, Process, ProcessId, Seen, Space};
 use conntop::enrich::services::Services;
 use conntop::enrich::{Enricher, Fact, Learned};
-use conntop::tui::action::Effect;
+use conntop::source::{Messages, SourceEvent};
+use conntop::tui::action::{Action, Effect, Motion};
+use conntop::tui::app::{App, Options};
 use conntop::tui::bindings::Context;
+use conntop::tui::screen::Layer;
 use conntop::whois::{Answer, Fields, Hop, Server};
+use conntop_proto::delta::DeltaRows;
+use conntop_proto::flow::FlowRow;
+use conntop_proto::message::{KernelFacts, ResetReason};
 use conntop_proto::tuple::Proto;
 use mmdb::{Mmdb, asn, city};
 use stage::Stage;
@@ -166,4 +175,28 @@ fn registries_are_asked_beside_the_screen() {
     // What failed can be tried again.
     stage.play("W");
     assert_eq!(stage.effects.len(), 3);
+}
+
+/// A flow that does not move is read all the same.
+#[test]
+fn reading_is_not_moving() {
+    let mut app = App::new(Engine::default(), Options::default(), (80, 40));
+    let now = Instant::now();
+    app.apply(hello(KernelFacts { acct: Some(true), ..KernelFacts::default() }), now).unwrap();
+    let new = FlowRow { traffic: traffic(1_000, 500, 500), ..flow(1) };
+    let mut messages = vec![reset(1, ResetReason::Start)];
+    messages.push(delta(1, DeltaRows { new: vec![new], ..DeltaRows::default() }));
+    messages.push(synced());
+    messages.extend((2..=10).map(|number| delta(number, DeltaRows::default())));
+    app.apply(SourceEvent::Messages(Messages::new(messages)), now).unwrap();
+    app.refresh(now);
+    for action in [Action::Move(Motion::Down), Action::Details] {
+        assert_eq!(app.update(action, now), []);
+    }
+    app.refresh(now);
+    let Some(Layer::Text { lines, .. }) = &app.screen().layer else { panic!("no details") };
+    let lines: Vec<String> =
+        lines.iter().map(|line| line.iter().map(|span| span.text.as_str()).collect()).collect();
+    let read = lines.iter().find(|line| line.starts_with("read")).unwrap();
+    assert_eq!(read, "read        0.2 s ago from the kernel, unchanged for 9.0 s");
 }

@@ -20,6 +20,8 @@ use super::zone::Zone;
 
 /// Columns of the screen that the labels take.
 const LABEL: usize = 11;
+/// Milliseconds after which it is worth telling that counters do not move: more than a usual pass or two.
+const STILL: u64 = 3_000;
 /// Where values begin.
 pub const INDENT: u16 = 12;
 
@@ -30,6 +32,8 @@ pub struct Subject<'a> {
     pub row: &'a FlowRow,
     /// Whose table it is in, where there are several.
     pub node: Option<String>,
+    /// When its counters were read last, whether they had moved or not.
+    pub read: BootMillis,
     /// The moment that is shown, by the collector's clock.
     pub now: BootMillis,
     /// Milliseconds since 1970 at the collector's boot, when its wall clock is known.
@@ -97,16 +101,19 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
         out.push(known("resets", format!("somebody zeroed the counters {times} times; added up")));
     }
     if row.traffic.orig.is_some() {
-        let ago = duration(subject.now.since(row.traffic.sampled));
+        let ago = duration(subject.now.since(subject.read));
         let read = match subject.silent {
             None => format!("{ago} ago from the kernel"),
             Some(_) => format!("{ago} before the last word of its node"),
         };
-        out.push(known("read", read));
+        let still = subject.read.since(row.traffic.sampled);
+        let still =
+            if still >= STILL { format!(", unchanged for {}", duration(still)) } else { String::new() };
+        out.push(known("read", format!("{read}{still}")));
     }
     let geo = subject.known.enricher.geo();
     for attribution in geo.attributions() {
-        out.push(vec![label("places by"), Span::new(attribution.to_string(), Role::Label)]);
+        out.push(vec![label("places"), Span::new(attribution.to_string(), Role::Label)]);
     }
     out
 }

@@ -293,8 +293,14 @@ impl App {
                 let rate = |bytes| format::rate(bytes, self.unit).trim_start().to_owned();
                 let rates = mirror.get(id).and_then(|flow| mirror.own_rates(flow));
                 let silent = engine.silent(now);
+                let sampled = row.traffic.sampled;
+                let read = mirror
+                    .get(id)
+                    .and_then(|_| mirror.covered_since())
+                    .map_or(sampled, |all| all.max(sampled));
                 let subject = Subject {
                     row,
+                    read,
                     node: self.nodes.several().then(|| format!("{} ({})", node.name(), node.place())),
                     now: silent.map_or_else(|| engine.collector_time(now), |_| engine.last_word()),
                     boot_wall_ms: engine.wall_micros(Default::default()).map(|us| us / 1000),

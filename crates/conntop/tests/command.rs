@@ -289,4 +289,14 @@ fn the_configuration_names_hosts_and_is_refused_as_a_whole() {
     let said = text(&refused.stderr);
     assert_eq!(refused.status.code(), Some(78), "{said}");
     assert!(said.contains("line 2: there is no setting `lcoal`; did you mean `local`?"), "{said}");
+
+    // Where it cannot be read it is missed only by whom it was named to.
+    let beyond = path.join("config.toml");
+    let refused = conntop(&["geoip", "status", "--config", beyond.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(78), "{}", text(&refused.stderr));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conntop"));
+    let output = command.args(["geoip", "status"]).env("XDG_CONFIG_HOME", &path).output().unwrap();
+    let said = text(&output.stderr);
+    assert!(said.contains("going on without"), "{said}");
+    ok(&output);
 }

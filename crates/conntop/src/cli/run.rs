@@ -11,6 +11,7 @@ use tracing::level_filters::LevelFilter;
 use super::{Cli, Command, ListArgs, geoip, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
+use crate::output::say;
 use crate::{list, watch};
 
 /// Runs the program with its arguments (its name included).
@@ -29,15 +30,22 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
         }
     };
-    let config = Config::load(cli.common.config.as_deref());
-    match config.map(|config| cli.common.settle(config)).map_err(refused).and_then(|()| dispatch(&cli)) {
+    match configuration(&cli).map(|config| cli.common.settle(config)).and_then(|()| dispatch(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-fn refused(error: ConfigError) -> Failure {
-    Failure::new(CONFIG, error.to_string())
+/// A file that nobody named may be in the home of somebody else, as after `setpriv`.
+fn configuration(cli: &Cli) -> Result<Config, Failure> {
+    let named = cli.common.config.as_deref();
+    Config::load(named).or_else(|error| match error {
+        ConfigError::Io { .. } if named.is_none() => {
+            say(&format_args!("{error}; going on without"));
+            Ok(Config::default())
+        }
+        _ => Err(Failure::new(CONFIG, error.to_string())),
+    })
 }
 
 fn dispatch(cli: &Cli) -> Result<(), Failure> {

@@ -153,7 +153,7 @@ pub struct Common {
         help_heading = "What"
     )]
     pub local: Vec<Net>,
-    /// What to call an address or network, as the configuration's [names]
+    /// What to call an address or network, as the configuration's section names
     #[arg(
         long,
         value_name = "ADDRESS=NAME,...",

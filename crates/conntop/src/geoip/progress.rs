@@ -44,7 +44,7 @@ pub fn start(finder: Finder) {
     let _no_thread = std::thread::Builder::new().name("ct-geoip-update".to_owned()).spawn(work);
 }
 
-/// Lets one report through in each [`PACE`], and every change of what is done.
+/// Lets one report through in each `PACE`, and every change of what is done.
 #[derive(Clone, Debug, Default)]
 pub struct Pace {
     last: Option<Instant>,

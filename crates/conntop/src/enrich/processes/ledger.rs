@@ -202,6 +202,12 @@ impl Ledger {
         }
     }
 
+    /// Whether there are sockets of which only the user is known, and he is another than this one.
+    pub(super) fn knows_only_users_but(&self, own: u32) -> bool {
+        let has_sockets = |id| self.processes.get(id).is_some_and(|held| held.sockets > 0);
+        self.users.iter().any(|(uid, id)| *uid != own && has_sockets(id))
+    }
+
     /// A process that was not known.
     pub(super) fn add(&mut self, process: Process) -> ProcessId {
         self.last = self.last.saturating_add(1);

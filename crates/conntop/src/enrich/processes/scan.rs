@@ -81,7 +81,9 @@ impl Scanner {
             self.holders.retry(&self.proc);
             self.verify();
         }
-        let hidden = Hidden { others: self.holders.hidden(), spaces: self.holders.netless };
+        // A process that nobody may look at, such as a container's first, hides nothing if it has no socket.
+        let others = self.holders.hidden() && self.ledger.knows_only_users_but(self.own);
+        let hidden = Hidden { others, spaces: self.holders.netless };
         Seen { hidden, ..self.ledger.take() }
     }
 

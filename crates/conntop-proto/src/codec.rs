@@ -106,12 +106,6 @@ pub fn encode_line<M: Message>(message: &M, out: &mut Vec<u8>) -> Result<(), Enc
     result
 }
 
-/// Makes at once what reading messages of clients would make at the first of them.
-pub fn prepare_for_clients() {
-    #[cfg(feature = "schema")]
-    let _kept_and_told_with_each_message = crate::schema::client_validator();
-}
-
 /// Decodes one line, with or without its newline. For recordings and tests; a connection wants
 /// [`LineDecoder`].
 ///

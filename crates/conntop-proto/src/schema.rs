@@ -52,13 +52,8 @@ pub fn validate_server(message: &Value) -> Result<(), SchemaError> {
 /// # Errors
 /// When it does not fit.
 pub fn validate_client(message: &Value) -> Result<(), SchemaError> {
-    check(client_validator(), message)
-}
-
-/// Made once, which takes longer than a thousand messages.
-pub(crate) fn client_validator() -> &'static Result<Validator, SchemaError> {
     static COMPILED: OnceLock<Result<Validator, SchemaError>> = OnceLock::new();
-    COMPILED.get_or_init(|| compile(&client()))
+    check(COMPILED.get_or_init(|| compile(&client())), message)
 }
 
 fn compile(schema: &Value) -> Result<Validator, SchemaError> {

@@ -310,8 +310,6 @@ fn plan(settings: &Settings) -> Result<Plan, UserError> {
 
 /// Confines this thread, the last one; what it serves then tells how.
 fn lock(plan: &Plan, collector: CollectorHandle) -> Result<CollectorHandle, PrivilegeError> {
-    // No client pays for it, and it takes randomness, which a confined thread should not need.
-    conntop_proto::codec::prepare_for_clients();
     let collector = collector.served_by(&plan.confine(Role::Serve)?);
     let confined = collector.confined();
     if confined.is_whole() {

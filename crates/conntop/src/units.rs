@@ -110,15 +110,22 @@ fn one_unit(millis: u64) -> String {
 /// The day of a number of seconds since 1970, by UTC: `2026-11-21`.
 #[must_use]
 pub fn date(seconds: u64) -> String {
+    let (year, month, day) = civil(seconds / 86_400);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Year, month and day of a number of days since 1970-01-01.
+#[must_use]
+pub fn civil(days: u64) -> (u64, u64, u64) {
     // Eras of 400 years from 0000-03-01 have the same days, and leap days stand at the end of years.
-    let day = seconds / 86_400 + 719_468;
-    let (era, day) = (day / 146_097, day % 146_097);
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
     let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", 400 * era + year + carry)
+    (400 * era + year + carry, month, day)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::units::civil;
+
 /// A month of a year, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
@@ -17,13 +19,8 @@ impl Month {
     #[must_use]
     pub fn of(time: SystemTime) -> Self {
         let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        // Days since 0000-03-01, in eras of 400 years (146,097 days), with years that begin in March.
-        let days = seconds / 86_400 + 719_468;
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153 + 2;
-        Self { year: era * 400 + year + month / 12, month: month % 12 }
+        let (year, month, _) = civil(seconds / 86_400);
+        Self { year, month: month - 1 }
     }
 
     /// The one before.

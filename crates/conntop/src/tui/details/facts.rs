@@ -7,6 +7,7 @@ use conntop_proto::flow::{FlowRow, State, Status};
 
 use crate::tui::glyphs::DOT;
 use crate::tui::zone::Zone;
+use crate::units::civil;
 
 /// `address:port`, IPv6 in brackets when a port follows.
 pub(super) fn endpoint(address: IpAddr, port: Option<u16>) -> String {
@@ -110,15 +111,4 @@ pub(super) fn timestamp(zone: &Zone, ms: u64) -> String {
     let (year, month, day) = civil(seconds / 86_400);
     let (h, m, s) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     format!("{year}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}")
-}
-
-/// Date of a number of days since 1970-01-01, by eras of 400 years that begin in March.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let yday = day - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * yday + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, yday - (153 * shifted + 2) / 5 + 1)
 }

@@ -6,6 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Time between two bytes to a client that waits for them.
+const DRIP: Duration = Duration::from_millis(20);
+
 /// How a request is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
@@ -144,9 +147,13 @@ fn answer(
     stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes())?;
     stream.write_all(&body)?;
     if let Reply::Dripping(file) = reply {
+        stream.set_read_timeout(Some(DRIP))?;
         for byte in rest(file) {
             stream.write_all(&[byte])?;
-            std::thread::sleep(Duration::from_millis(20));
+            // The next one as soon as it is clear that the client still waits for it.
+            if matches!(reader.read(&mut [0]), Ok(0)) {
+                break;
+            }
         }
     }
     if matches!(reply, Reply::Stalled(..)) {

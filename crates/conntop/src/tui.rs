@@ -13,6 +13,7 @@ pub mod format;
 pub mod glyphs;
 pub mod hangup;
 pub mod key;
+pub mod pane;
 pub mod prompt;
 pub mod run;
 pub mod screen;

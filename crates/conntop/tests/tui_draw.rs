@@ -53,6 +53,7 @@ fn screens(text: &str) -> Vec<Screen> {
             ended: Some(128.4),
             abnormal: vec![cell(Role::Warning), cell(Role::Error)],
         },
+        pane: conntop::tui::pane::Pane::Flows,
         filter: None,
         table,
         layer: None,

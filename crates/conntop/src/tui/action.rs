@@ -5,6 +5,8 @@
 
 use std::net::IpAddr;
 
+use super::pane::Pane;
+
 /// One step or jump in whatever is on top: the rows, a menu, a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
@@ -51,6 +53,8 @@ pub enum Edit {
     Home,
     /// Moves the cursor to the end.
     End,
+    /// Completes the word before the cursor.
+    Complete,
     /// Brings back the line accepted before.
     Older,
     /// Brings back the line accepted after.
@@ -74,6 +78,28 @@ pub enum Action {
     Details,
     /// Moves the selection, or the text on top.
     Move(Motion),
+    /// Goes to a screen.
+    Pane(Pane),
+    /// Goes to the screen beside this one.
+    NextPane,
+    /// The other way.
+    PreviousPane,
+    /// Opens the list of what flows can be grouped by.
+    GroupMenu,
+    /// Who uses the uplink: groups of local hosts, those who send most first.
+    Uplink,
+    /// Asks what of the selected row is to be shown alone.
+    Only,
+    /// Asks what of the selected row is not to be shown.
+    Not,
+    /// Opens the list of columns.
+    Columns,
+    /// Counts from now on.
+    Mark,
+    /// Sends a text of the selected row to the terminal's clipboard.
+    Copy,
+    /// Asks whether and how to end the selected flow.
+    End,
     /// Opens the filter line.
     Filter,
     /// Opens the search line of the help.

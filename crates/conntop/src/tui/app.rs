@@ -7,6 +7,7 @@
 //! [`App::begin`], [`App::work`] until the rows are up to date, [`App::show`]. Keys may come in
 //! between, and `show` makes a screen of the rows before; messages wait.
 
+pub(crate) mod boards;
 mod compose;
 mod cursor;
 mod facts;
@@ -24,6 +25,7 @@ use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage};
 use ratatui::layout::Rect;
 
+use self::boards::{Board, Boards, Chosen, Reorder, Scene};
 use self::cursor::Cursor;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
@@ -32,6 +34,7 @@ use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
 use super::draw::Areas;
+use super::pane::Pane;
 use super::screen::Screen;
 use super::zone::Zone;
 use crate::columns::{self, COLUMNS, Column, Preset};
@@ -95,6 +98,9 @@ pub struct Options {
 pub struct App {
     nodes: Nodes,
     listing: Listing,
+    /// What is shown.
+    pane: Pane,
+    boards: Boards,
     options: Options,
     size: (u16, u16),
     cursor: Cursor,
@@ -141,6 +147,8 @@ impl App {
             paces: (0..nodes.len()).map(|_| Pace::default()).collect(),
             nodes,
             listing: Listing::default(),
+            pane: Pane::default(),
+            boards: Boards::default(),
             size,
             cursor: Cursor::default(),
             filtering,
@@ -205,7 +213,7 @@ impl App {
         if self.filtering.open {
             return Context::Prompt;
         }
-        self.layers.last().map_or(Context::Flows, Open::context)
+        self.layers.last().map_or_else(|| self.pane_context(), Open::context)
     }
 
     /// Flows that the collector is to keep fresh: those whose rows are in view, none while the screen
@@ -222,6 +230,7 @@ impl App {
         let flows: &[FlowKey] = match self.layers.last() {
             Some(Open::Help { .. } | Open::Whois(_)) => &[],
             Some(Open::Details { id, .. }) => std::slice::from_ref(id),
+            _ if self.pane != Pane::Flows => &[],
             _ => &self.visible,
         };
         flows.iter().copied().filter(able).take(MOST_FOCUSED).collect()
@@ -372,6 +381,17 @@ impl App {
             Action::Help => self.layers.push(Open::help()),
             Action::Details => self.open_details(),
             Action::Move(motion) => self.step(motion, now),
+            Action::Pane(pane) => self.go_to(pane),
+            Action::NextPane => self.go_to(self.pane.beside(1)),
+            Action::PreviousPane => self.go_to(self.pane.beside(-1)),
+            Action::GroupMenu
+            | Action::Uplink
+            | Action::Only
+            | Action::Not
+            | Action::Columns
+            | Action::Mark
+            | Action::Copy
+            | Action::End => {}
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),
             Action::SortMenu => self.open_sort(),
@@ -425,20 +445,29 @@ impl App {
     /// asked for now.
     pub fn begin(&mut self, now: Instant) {
         let ask = self.ask_at(now);
-        self.listing.begin(&self.nodes, &ask);
+        let height = usize::from(self.areas().body.height);
+        match self.boards.of(self.pane) {
+            None => self.listing.begin(&self.nodes, &ask),
+            Some(board) => board.begin(&Scene { nodes: &self.nodes, ask: &ask, height }),
+        }
     }
 
     /// Goes on with that, by so many flows; true when the rows are up to date.
     pub fn work(&mut self, flows: usize) -> bool {
         let sources = self.nodes.sources(&[]);
-        self.listing.advance(&sources, flows)
+        match self.boards.of(self.pane) {
+            None => self.listing.advance(&sources, flows),
+            Some(board) => board.advance(&sources, flows),
+        }
     }
 
     /// Makes the screen of that moment, with the rows as they are.
     pub fn show(&mut self, now: Instant) {
         let ask = self.ask_at(now);
         let height = usize::from(self.areas().body.height);
-        self.cursor.follow(&mut self.listing, height);
+        if self.pane == Pane::Flows {
+            self.cursor.follow(&mut self.listing, height);
+        }
         self.keep_details();
         self.screen = self.compose(&ask, self.paused.unwrap_or(now));
     }
@@ -484,6 +513,9 @@ impl App {
             return;
         }
         let height = usize::from(self.areas().body.height);
+        if let Some(board) = self.boards.of(self.pane) {
+            return board.step(motion, height);
+        }
         if motion == Motion::Top && self.cursor.rank() == Some(0) {
             // Already there: from now on the top of the list is in view, whatever it is.
             self.cursor.release();
@@ -501,6 +533,12 @@ impl App {
         if self.layers.last_mut().is_some_and(Open::close_inner) || self.layers.pop().is_some() {
             return;
         }
+        if self.boards.of(self.pane).is_some_and(Board::close) {
+            return;
+        }
+        if self.pane != Pane::Flows {
+            return self.go_to(Pane::Flows);
+        }
         if self.filtering.filter().is_some() {
             self.filtering.clear();
         } else {
@@ -508,7 +546,32 @@ impl App {
         }
     }
 
+    fn pane_context(&self) -> Context {
+        match self.pane {
+            Pane::Flows => Context::Flows,
+            Pane::Groups => Context::Groups,
+            Pane::Listeners | Pane::Interfaces | Pane::Table => Context::Tables,
+        }
+    }
+
+    fn go_to(&mut self, pane: Pane) {
+        self.pane = pane;
+        self.hold_until = None;
+    }
+
+    /// Takes the selected row of a board.
+    fn choose(&mut self) {
+        let Some(board) = self.boards.of(self.pane) else { return };
+        if let Chosen::Flows(filter) = board.choose() {
+            self.filtering.begin_with(&filter);
+            self.go_to(Pane::Flows);
+        }
+    }
+
     fn sort_beside(&mut self, step: isize) {
+        if let Some(board) = self.boards.of(self.pane) {
+            return board.reorder(Reorder::Beside(step));
+        }
         let columns = &self.screen.table.columns;
         let here = columns.iter().position(|column| column.key == self.sort.column.key);
         let last = columns.len().saturating_sub(1);
@@ -525,6 +588,9 @@ impl App {
     }
 
     fn invert(&mut self) {
+        if let Some(board) = self.boards.of(self.pane) {
+            return board.reorder(Reorder::Invert);
+        }
         self.sort.order = self.sort.order.inverse();
         self.resort();
     }

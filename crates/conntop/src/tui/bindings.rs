@@ -9,12 +9,17 @@ use crossterm::event::KeyCode;
 
 use super::action::{Action, Edit, Motion};
 use super::key::Key;
+use super::pane::Pane;
 
 /// What is on top and gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Context {
     /// The rows of flows.
     Flows,
+    /// The rows of groups.
+    Groups,
+    /// Rows that are neither: listeners, interfaces, the table.
+    Tables,
     /// Everything about one flow.
     Details,
     /// Who has an address.
@@ -35,6 +40,8 @@ impl Context {
     /// Every context, in the order of the help.
     pub const ALL: &[Self] = &[
         Self::Flows,
+        Self::Groups,
+        Self::Tables,
         Self::Details,
         Self::Whois,
         Self::Help,
@@ -49,6 +56,8 @@ impl Context {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Flows => "Flows",
+            Self::Groups => "Groups",
+            Self::Tables => "Listeners, interfaces, table",
             Self::Details => "Details",
             Self::Whois => "Whois",
             Self::Help => "Help",
@@ -75,12 +84,14 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Details, Dialog, Flows, Help, Menu, Notice, Prompt, Whois};
+use Context::{Details, Dialog, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
 
 const ROWS: &[Context] = &[Flows];
-const SCROLLS: &[Context] = &[Flows, Details, Whois, Help, Menu];
+const PANES: &[Context] = &[Flows, Groups, Tables];
+const OF_FLOWS: &[Context] = &[Flows, Groups];
+const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu];
 const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
-const ANYWHERE: &[Context] = &[Flows, Details, Whois, Help, Menu, Prompt, Dialog, Notice];
+const ANYWHERE: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Prompt, Dialog, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -98,23 +109,58 @@ const fn named(code: KeyCode) -> Key {
 
 /// Every key.
 pub const BINDINGS: &[Binding] = &[
-    bind(&[Key::ch('?'), Key::f(1)], Action::Help, &[Flows, Details, Whois, Menu], "this help", "Help"),
+    bind(
+        &[Key::ch('?'), Key::f(1)],
+        Action::Help,
+        &[Flows, Groups, Tables, Details, Whois, Menu],
+        "this help",
+        "Help",
+    ),
     bind(
         &[Key::ch('/'), Key::f(3), Key::f(4)],
         Action::Filter,
-        ROWS,
+        OF_FLOWS,
         "filter the flows, such as: port 443 and not dst in 10/8",
         "Filter",
     ),
     bind(&[Key::ch('s'), Key::f(6)], Action::SortMenu, ROWS, "choose the column to sort by", "Sort"),
-    bind(&[Key::ch('>')], Action::SortRight, ROWS, "sort by the next column", ""),
-    bind(&[Key::ch('<')], Action::SortLeft, ROWS, "sort by the previous column", ""),
-    bind(&[Key::ch('I')], Action::SortInvert, ROWS, "turn the order around", ""),
+    bind(&[Key::ch('>')], Action::SortRight, PANES, "sort by the next column", ""),
+    bind(&[Key::ch('<')], Action::SortLeft, PANES, "sort by the previous column", ""),
+    bind(&[Key::ch('I')], Action::SortInvert, PANES, "turn the order around", ""),
     bind(&[named(KeyCode::Enter)], Action::Details, ROWS, "everything about the selected flow", "Details"),
-    bind(&[Key::ch(' ')], Action::Pause, &[Flows, Details], "pause the display; collection goes on", "Pause"),
-    bind(&[Key::ch('o')], Action::Freeze, ROWS, "freeze the order: values move, rows do not", "Order"),
-    bind(&[Key::ch('w')], Action::Window, &[Flows, Details], "window of the rates: 2, 10 or 40 s", "Window"),
-    bind(&[Key::ch('b')], Action::Bits, &[Flows, Details], "rates in bits or in bytes", "Bits"),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Groups, Tables], "open the selected row", "Open"),
+    bind(&[Key::ch('t'), Key::f(5)], Action::GroupMenu, OF_FLOWS, "group flows by one or two keys", "Group"),
+    bind(
+        &[Key::ch('u')],
+        Action::Uplink,
+        OF_FLOWS,
+        "who uses the uplink: local hosts, those who send most first",
+        "",
+    ),
+    bind(&[Key::ch('=')], Action::Only, OF_FLOWS, "show only what has something in common with the row", ""),
+    bind(&[Key::ch('!')], Action::Not, OF_FLOWS, "leave out what has something in common with the row", ""),
+    bind(
+        &[Key::ch(' ')],
+        Action::Pause,
+        &[Flows, Groups, Tables, Details],
+        "pause the display; collection goes on",
+        "Pause",
+    ),
+    bind(&[Key::ch('o')], Action::Freeze, OF_FLOWS, "freeze the order: values move, rows do not", "Order"),
+    bind(
+        &[Key::ch('w')],
+        Action::Window,
+        &[Flows, Groups, Tables, Details],
+        "window of the rates: 2, 10 or 40 s",
+        "Window",
+    ),
+    bind(
+        &[Key::ch('b')],
+        Action::Bits,
+        &[Flows, Groups, Tables, Details],
+        "rates in bits or in bytes",
+        "Bits",
+    ),
     bind(
         &[Key::ch('W')],
         Action::Whois,
@@ -122,11 +168,27 @@ pub const BINDINGS: &[Binding] = &[
         "ask the registries who has the address of the remote end; again: of the next",
         "Whois",
     ),
-    bind(&[Key::ch('n')], Action::Names, ROWS, "hosts by name or by address", "Names"),
-    bind(&[Key::ch('N')], Action::Services, ROWS, "ports by service or by number", ""),
-    bind(&[Key::ch('L')], Action::HideLocal, ROWS, "hide flows within the local networks, or show them", ""),
+    bind(&[Key::ch('n')], Action::Names, PANES, "hosts by name or by address", "Names"),
+    bind(&[Key::ch('N')], Action::Services, PANES, "ports by service or by number", ""),
+    bind(
+        &[Key::ch('L')],
+        Action::HideLocal,
+        OF_FLOWS,
+        "hide flows within the local networks, or show them",
+        "",
+    ),
+    bind(
+        &[Key::ch('C'), Key::f(2)],
+        Action::Columns,
+        ROWS,
+        "choose columns, their order and width",
+        "Columns",
+    ),
+    bind(&[Key::ch('z')], Action::Mark, OF_FLOWS, "set the mark: `seen` counts from now on", ""),
+    bind(&[Key::ch('y')], Action::Copy, &[Flows, Details], "copy through the terminal's clipboard", ""),
+    bind(&[Key::ch('E'), Key::f(9)], Action::End, &[Flows, Details], "end the flow (asks first)", ""),
     bind(&[Key::ch('v')], Action::Layout, ROWS, "columns of a router or of a workstation", "View"),
-    bind(&[Key::ch('A')], Action::Activate, ROWS, "make the kernel track connections (asks first)", ""),
+    bind(&[Key::ch('A')], Action::Activate, PANES, "make the kernel track connections (asks first)", ""),
     bind(
         &[named(KeyCode::Esc)],
         Action::Close,
@@ -136,9 +198,15 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[named(KeyCode::Enter)], Action::Close, &[Notice], "close", "Close"),
     bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
-    bind(&[Key::ch('q'), Key::f(10)], Action::Quit, ROWS, "quit", "Quit"),
+    bind(&[Key::ch('q'), Key::f(10)], Action::Quit, PANES, "quit", "Quit"),
     bind(&[Key::f(10)], Action::Quit, &[Details, Whois, Help, Menu, Prompt, Dialog, Notice], "quit", ""),
-    bind(&[Key::ctrl('c')], Action::Quit, &[Flows, Details, Whois, Help, Menu, Notice], "quit", ""),
+    bind(
+        &[Key::ctrl('c')],
+        Action::Quit,
+        &[Flows, Groups, Tables, Details, Whois, Help, Menu, Notice],
+        "quit",
+        "",
+    ),
     bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog], "cancel", ""),
     bind(&[named(KeyCode::Up), Key::ch('k')], Action::Move(Motion::Up), SCROLLS, "one line up", ""),
     bind(&[named(KeyCode::Down), Key::ch('j')], Action::Move(Motion::Down), SCROLLS, "one line down", ""),
@@ -160,10 +228,18 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ctrl('d')], Action::Move(Motion::HalfDown), SCROLLS, "half a page down", ""),
     bind(&[Key::ch('g'), named(KeyCode::Home)], Action::Move(Motion::Top), SCROLLS, "to the first", ""),
     bind(&[Key::ch('G'), named(KeyCode::End)], Action::Move(Motion::Bottom), SCROLLS, "to the last", ""),
+    bind(&[named(KeyCode::Tab)], Action::NextPane, PANES, "the next screen", ""),
+    bind(&[named(KeyCode::BackTab)], Action::PreviousPane, PANES, "the screen before", ""),
+    bind(&[Key::ch('1')], Action::Pane(Pane::Flows), PANES, "flows", ""),
+    bind(&[Key::ch('2')], Action::Pane(Pane::Groups), PANES, "groups of flows", ""),
+    bind(&[Key::ch('3')], Action::Pane(Pane::Listeners), PANES, "sockets that wait for connections", ""),
+    bind(&[Key::ch('4')], Action::Pane(Pane::Interfaces), PANES, "interfaces and what passes them", ""),
+    bind(&[Key::ch('5')], Action::Pane(Pane::Table), PANES, "who fills the table", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", ""),
     bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
+    bind(&[named(KeyCode::Tab)], Action::Edit(Edit::Complete), &[Prompt], "complete the word", "Complete"),
     bind(
         &[named(KeyCode::Up), Key::ctrl('p')],
         Action::Edit(Edit::Older),

@@ -39,6 +39,8 @@ pub struct Areas {
     pub first: Rect,
     /// Flows and abnormal facts.
     pub second: Rect,
+    /// The screens that one can go to.
+    pub panes: Rect,
     /// Filter and the line below it while it is typed.
     pub filter: Rect,
     /// Headings of the columns.
@@ -51,7 +53,7 @@ pub struct Areas {
 
 impl Areas {
     /// Shares out the lines of the screen: one row first, then headings, the filter, the footer and
-    /// the header, each only if rows are left.
+    /// the header, and the names of the screens, each only if rows are left.
     #[must_use]
     pub fn of(area: Rect, filter_lines: u16) -> Self {
         let height = area.height;
@@ -64,7 +66,8 @@ impl Areas {
         let second = u16::from(left >= 3);
         let footer = u16::from(left >= 6);
         let first = u16::from(left >= 7);
-        let above = first + second + filter + heading;
+        let panes = u16::from(left >= 12);
+        let above = first + second + panes + filter + heading;
         let body = height.saturating_sub(above + footer);
         let mut y = area.y;
         let mut next = |lines: u16| {
@@ -75,6 +78,7 @@ impl Areas {
         Self {
             first: next(first),
             second: next(second),
+            panes: next(panes),
             filter: next(filter),
             heading: next(heading),
             body: next(body),
@@ -124,6 +128,7 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
     header::first(&mut canvas, areas.first, &screen.header);
     header::second(&mut canvas, areas.second, &screen.header, &screen.footer);
+    header::panes(&mut canvas, areas.panes, screen.pane);
     let cursor = screen.filter.as_ref().and_then(|line| filter(&mut canvas, areas.filter, line));
     table::headings(&mut canvas, areas.heading, &screen.table);
     table::rows(&mut canvas, areas.body, &screen.table);

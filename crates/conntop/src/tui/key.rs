@@ -71,6 +71,7 @@ const NAMES: &[(&str, KeyCode)] = &[
     ("Enter", KeyCode::Enter),
     ("Esc", KeyCode::Esc),
     ("Tab", KeyCode::Tab),
+    ("Shift-Tab", KeyCode::BackTab),
     ("Backspace", KeyCode::Backspace),
     ("Del", KeyCode::Delete),
     ("Up", KeyCode::Up),

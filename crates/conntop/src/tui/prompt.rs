@@ -66,6 +66,8 @@ impl Prompt {
             Edit::KillWord => self.cut(self.word_start(), self.cursor),
             Edit::KillToStart => self.cut(0, self.cursor),
             Edit::KillToEnd => self.cut(self.cursor, self.text.len()),
+            // Whoever knows what may be meant does that.
+            Edit::Complete => {}
             Edit::Left => self.cursor = self.left(),
             Edit::Right => self.cursor = self.right(),
             Edit::Home => self.cursor = 0,

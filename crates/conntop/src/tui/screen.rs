@@ -2,6 +2,7 @@
 //! [`super::app::App`] makes. Texts and roles only; no widths, no colours, no places.
 
 use super::bindings::Context;
+use super::pane::Pane;
 use super::theme::Role;
 
 /// A text with its meaning.
@@ -28,6 +29,8 @@ pub type Spans = Vec<Span>;
 pub struct Screen {
     /// Lines above the rows.
     pub header: Header,
+    /// What is shown below them.
+    pub pane: Pane,
     /// The filter, while there is one or one is being typed.
     pub filter: Option<FilterLine>,
     /// The rows.

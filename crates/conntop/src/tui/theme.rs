@@ -35,6 +35,8 @@ pub enum Role {
     Error,
     /// A key to press.
     Key,
+    /// Name of the screen that is shown.
+    Shown,
 }
 
 /// A set of colours.
@@ -63,7 +65,7 @@ impl Theme {
     fn colour(self, role: Role) -> Option<Color> {
         match (self, role) {
             (Self::Monochrome, _) => None,
-            (_, Role::Accent | Role::SortedHeading | Role::Key) => Some(Color::Cyan),
+            (_, Role::Accent | Role::SortedHeading | Role::Key | Role::Shown) => Some(Color::Cyan),
             (Self::Palette, Role::New) => Some(Color::Green),
             (Self::Palette, Role::Warning) => Some(Color::Magenta),
             (Self::Palette, Role::Error) => Some(Color::Red),
@@ -79,7 +81,7 @@ fn shape(role: Role) -> Style {
     match role {
         Role::Title | Role::Warning | Role::Error | Role::Key => style.add_modifier(Modifier::BOLD),
         Role::Heading => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-        Role::SortedHeading => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+        Role::SortedHeading | Role::Shown => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
         Role::Label | Role::Dim | Role::Ending => style.add_modifier(Modifier::DIM),
         Role::Selected => style.add_modifier(Modifier::REVERSED),
         Role::Text | Role::Accent | Role::New => style,

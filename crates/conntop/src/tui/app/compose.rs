@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::App;
+use super::boards::Scene;
 use super::help;
 use super::layers::{Open, Question};
 use super::listing::{Ask, direction, headings, sortable};
@@ -18,6 +19,7 @@ use crate::source::SourceEnd;
 use crate::tui::details::{self, Known, Subject};
 use crate::tui::format::{self, grouped};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
+use crate::tui::pane::Pane;
 use crate::tui::screen::{FilterLine, Footer, Header, Layer, Screen, Span, Spans, Table};
 use crate::tui::theme::Role;
 use crate::tui::wrap::wrap;
@@ -38,6 +40,7 @@ impl App {
     pub(super) fn compose(&mut self, ask: &Ask, now: Instant) -> Screen {
         Screen {
             header: self.header(now),
+            pane: self.pane,
             filter: self.filter_line(),
             table: self.table(ask, now),
             layer: self.layer(now),
@@ -163,8 +166,9 @@ impl App {
     }
 
     fn filter_line(&self) -> Option<FilterLine> {
+        let of_flows = matches!(self.pane, Pane::Flows | Pane::Groups);
         if !self.filtering.open {
-            let text = self.filtering.text()?;
+            let text = self.filtering.text().filter(|_| of_flows)?;
             return Some(FilterLine {
                 label: "filter",
                 text: text.to_owned(),
@@ -218,6 +222,10 @@ impl App {
 
     fn table(&mut self, ask: &Ask, now: Instant) -> Table {
         let height = usize::from(self.areas().body.height);
+        if let Some(board) = self.boards.of(self.pane) {
+            self.visible.clear();
+            return board.table(&Scene { nodes: &self.nodes, ask, height });
+        }
         let mut ids = Vec::with_capacity(height);
         let rows = self
             .listing
@@ -237,7 +245,7 @@ impl App {
     /// The column that is sorted by, when it is not on the screen.
     fn order_word(&self, ask: &Ask) -> Span {
         let Sort { column, order } = self.sort;
-        if headings(ask).iter().any(|heading| heading.sorted.is_some()) {
+        if self.pane != Pane::Flows || headings(ask).iter().any(|heading| heading.sorted.is_some()) {
             return Span::default();
         }
         let sign = match order {

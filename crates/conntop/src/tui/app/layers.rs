@@ -184,6 +184,7 @@ impl App {
                     None => {}
                 }
             }
+            None => self.choose(),
             _ => {}
         }
     }

@@ -6,6 +6,7 @@ use super::Canvas;
 use super::bar::{self, Item, Side};
 use crate::tui::format;
 use crate::tui::glyphs::{DOT, SPARK};
+use crate::tui::pane::Pane;
 use crate::tui::screen::{Footer, Header, Span, Spans};
 use crate::tui::theme::Role;
 use crate::tui::wrap::cut;
@@ -49,6 +50,20 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
         items.insert(place.min(items.len()), item);
     }
     bar::draw(canvas, line, items);
+}
+
+/// The names of the screens with their digits; where they do not fit, that of the shown one and its
+/// neighbours.
+pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane) {
+    let item = |pane: &Pane| {
+        let (rank, role) = match *pane == shown {
+            true => (u8::MAX, Role::Shown),
+            false => (100u8.saturating_sub(u8::try_from(pane.digit()).unwrap_or(u8::MAX)), Role::Label),
+        };
+        let digit = Span::new(pane.digit().to_string(), Role::Key);
+        Item::new(vec![digit, Span::new(format!(" {}", pane.title()), role)], rank, Side::Left)
+    };
+    bar::draw(canvas, line, Pane::ALL.iter().map(item).collect());
 }
 
 pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, footer: &Footer) {

@@ -1,0 +1,136 @@
+//! What conntop can do, and the options of each command.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::options::{Places, duration};
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print the table once
+    List(ListArgs),
+    /// Print what happens, one JSON object a line
+    Watch(WatchArgs),
+    /// Ask the registries who has an address
+    ///
+    /// IANA names the registry, which is asked then; answers are kept for a day.
+    Whois(WhoisArgs),
+    /// Databases of countries, cities and networks
+    #[command(subcommand)]
+    Geoip(GeoipCommand),
+}
+
+/// What to do with databases of places.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GeoipCommand {
+    /// Say which there are, how old they are, whether they are whole and what they are used for
+    ///
+    /// Fails when a file is damaged.
+    Status(GeoipStatusArgs),
+    /// Download DB-IP Lite, the free databases of cities and networks by db-ip.com
+    ///
+    /// What is of this month already is not fetched again. A download that broke off goes on where it
+    /// was; a database takes the place of the old one when it has been looked through as a whole.
+    Update(GeoipUpdateArgs),
+}
+
+/// Options of `geoip update`.
+#[derive(Clone, Debug, Args)]
+pub struct GeoipUpdateArgs {
+    /// Folder for the databases: $XDG_DATA_HOME/GeoIP or ~/.local/share/GeoIP
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+    /// Fetch them even if they are of this month
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Options of `geoip status`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct GeoipStatusArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `whois`.
+#[derive(Clone, Debug, Args)]
+pub struct WhoisArgs {
+    /// The address
+    pub address: IpAddr,
+    /// Print all that each server said, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub raw: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `list`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ListArgs {
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
+    /// How to print it
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Print at most so many flows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Watch so long to learn the rates; 2s when rates are sorted by or shown, else not at all
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub sample: Option<Duration>,
+    /// Ask for the names of hosts, for a few seconds at most
+    #[arg(long)]
+    pub names: bool,
+}
+
+/// Formats of `list`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One array.
+    Json,
+    /// One object a line.
+    Ndjson,
+    /// Comma-separated values with a heading.
+    Csv,
+}
+
+/// Options of `watch`.
+#[derive(Clone, Debug, Args)]
+pub struct WatchArgs {
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
+    /// Which events to print
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [EventKind::New, EventKind::Ended])]
+    pub events: Vec<EventKind>,
+    /// Print the flows that are there at the beginning, too
+    #[arg(long)]
+    pub initial: bool,
+    /// Ask for the names of hosts; a line waits for them for a second at most
+    #[arg(long)]
+    pub names: bool,
+    /// Stop after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub time: Option<Duration>,
+}
+
+/// Events of `watch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventKind {
+    /// A flow that was not there before.
+    New,
+    /// A flow that ended, with its final totals.
+    Ended,
+    /// A flow whose state, counters or marks changed.
+    Changed,
+}

@@ -1,6 +1,6 @@
 //! The terminal front end: the only room that knows ratatui.
 //!
-//! Order of the way: a key becomes an [`action::Action`] through [`bindings`]; [`app::App`] changes
+//! Order of the way: a key becomes an [`action::Action`] through [`keymap`], which is made of [`bindings`]; [`app::App`] changes
 //! itself and asks for effects; its state becomes a [`screen::Screen`], plain data; [`draw`] puts
 //! that on a buffer. Only the event loop and the terminal guard touch the world.
 
@@ -13,6 +13,7 @@ pub mod format;
 pub mod glyphs;
 pub mod hangup;
 pub mod key;
+pub mod keymap;
 pub mod pane;
 pub mod prompt;
 pub mod run;

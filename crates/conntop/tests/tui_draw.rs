@@ -1,9 +1,9 @@
 //! Drawing at every size, in every mode, with the worst of texts.
 
-use conntop::tui::bindings::{self, BINDINGS, Context};
+use conntop::tui::bindings::Context;
 use conntop::tui::draw::{self, Look};
 use conntop::tui::glyphs::Charset;
-use conntop::tui::key::Key;
+use conntop::tui::keymap::Keymap;
 use conntop::tui::screen::{
     Align, Caret, Column, FilterLine, Footer, Header, Layer, Order, Row, Screen, Span, Table,
 };
@@ -58,7 +58,7 @@ fn screens(text: &str) -> Vec<Screen> {
         table,
         layer: None,
         footer: Footer {
-            context: Context::Flows,
+            keys: Keymap::default().footer(Context::Flows),
             order: Span::new(text, Role::Label),
             state: Span::new("live", Role::Label),
         },
@@ -132,33 +132,6 @@ fn monochrome_has_no_colour() {
     for screen in screens("text") {
         for cell in &draw(&screen, look, 100, 30).content {
             assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));
-        }
-    }
-}
-
-#[test]
-fn no_key_has_two_meanings_in_one_place() {
-    for context in Context::ALL {
-        let mut seen: Vec<(Key, &str)> = Vec::new();
-        for binding in BINDINGS.iter().filter(|b| b.contexts.contains(context)) {
-            for key in binding.keys {
-                let twice = seen.iter().find(|(k, _)| k == key);
-                assert!(twice.is_none(), "{context:?} {key}: {twice:?} and {}", binding.help);
-                seen.push((*key, binding.help));
-            }
-        }
-    }
-}
-
-#[test]
-fn every_key_is_named_and_found_by_its_name() {
-    for binding in BINDINGS {
-        assert!(!binding.help.is_empty());
-        for key in binding.keys {
-            assert_eq!(Key::parse(&key.to_string()), Some(*key), "{key}");
-            for context in binding.contexts {
-                assert_eq!(bindings::dispatch(*context, *key), Some(binding.action.clone()));
-            }
         }
     }
 }

@@ -78,6 +78,8 @@ pub enum Action {
     Details,
     /// Moves the selection, or the text on top.
     Move(Motion),
+    /// Selects a row, or none.
+    Cursor,
     /// Goes to a screen.
     Pane(Pane),
     /// Goes to the screen beside this one.

@@ -34,6 +34,8 @@ use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
 use super::draw::Areas;
+use super::key::Key;
+use super::keymap::Keymap;
 use super::pane::Pane;
 use super::screen::Screen;
 use super::zone::Zone;
@@ -92,6 +94,8 @@ pub struct Options {
     pub services: bool,
     /// Whether conntop's own questions for names are left out.
     pub hide_own: bool,
+    /// What keys do.
+    pub keymap: Keymap,
 }
 
 /// The application.
@@ -214,6 +218,12 @@ impl App {
             return Context::Prompt;
         }
         self.layers.last().map_or_else(|| self.pane_context(), Open::context)
+    }
+
+    /// What a key asks for now.
+    #[must_use]
+    pub fn dispatch(&self, key: Key) -> Option<Action> {
+        self.options.keymap.dispatch(self.context(), key)
     }
 
     /// Flows that the collector is to keep fresh: those whose rows are in view, none while the screen
@@ -380,6 +390,7 @@ impl App {
             Action::Close => self.close(),
             Action::Help => self.layers.push(Open::help()),
             Action::Details => self.open_details(),
+            Action::Cursor => self.toggle_cursor(),
             Action::Move(motion) => self.step(motion, now),
             Action::Pane(pane) => self.go_to(pane),
             Action::NextPane => self.go_to(self.pane.beside(1)),

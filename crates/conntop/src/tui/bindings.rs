@@ -1,9 +1,7 @@
 //! The one table of keys: what each does, where, and how the help says it.
 //!
-//! Dispatch, the help screen and the footer are derived from [`BINDINGS`]; a new key is one row.
-//! The order of the rows is the order of the help.
-
-use std::collections::BTreeMap;
+//! [`super::keymap::Keymap`] is made of it, and dispatch, the help and the footer ask that; a new key is
+//! one row. The order of the rows is the order of the help, and the importance of the words in the footer.
 
 use crossterm::event::KeyCode;
 
@@ -184,6 +182,7 @@ pub const BINDINGS: &[Binding] = &[
         "choose columns, their order and width",
         "Columns",
     ),
+    bind(&[], Action::Cursor, ROWS, "select a row, or none", ""),
     bind(&[Key::ch('z')], Action::Mark, OF_FLOWS, "set the mark: `seen` counts from now on", ""),
     bind(&[Key::ch('y')], Action::Copy, &[Flows, Details], "copy through the terminal's clipboard", ""),
     bind(&[Key::ch('E'), Key::f(9)], Action::End, &[Flows, Details], "end the flow (asks first)", ""),
@@ -196,6 +195,7 @@ pub const BINDINGS: &[Binding] = &[
         "close the topmost thing: menu, dialog, details, then the filter",
         "",
     ),
+    bind(&[Key::ch('?'), Key::f(1)], Action::Close, &[Help], "close the help", ""),
     bind(&[named(KeyCode::Enter)], Action::Close, &[Notice], "close", "Close"),
     bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
     bind(&[Key::ch('q'), Key::f(10)], Action::Quit, PANES, "quit", "Quit"),
@@ -316,54 +316,3 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ctrl('l')], Action::Redraw, ANYWHERE, "draw the screen anew", ""),
     bind(&[Key::ctrl('z')], Action::Suspend, ANYWHERE, "back to the shell until `fg`", ""),
 ];
-
-/// What a key means there; characters that mean nothing else are typed into a prompt.
-#[must_use]
-pub fn dispatch(context: Context, key: Key) -> Option<Action> {
-    BINDINGS
-        .iter()
-        .find(|b| b.contexts.contains(&context) && b.keys.contains(&key))
-        .map(|b| b.action.clone())
-        .or_else(|| match context {
-            Context::Prompt => key.typed().map(|ch| Action::Edit(Edit::Insert(ch))),
-            _ => None,
-        })
-}
-
-/// Pairs of key and word for the footer, most important first.
-pub fn footer(context: Context) -> impl Iterator<Item = (String, &'static str)> {
-    let mut shown: Vec<&'static str> = Vec::new();
-    BINDINGS
-        .iter()
-        .filter(move |b| !b.footer.is_empty() && b.contexts.contains(&context))
-        .filter(move |b| {
-            let first = !shown.contains(&b.footer);
-            shown.push(b.footer);
-            first
-        })
-        .filter_map(|b| b.keys.first().map(|key| (key.to_string(), b.footer)))
-}
-
-/// One line of the help.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HelpLine {
-    /// Heading of a context.
-    Title(&'static str),
-    /// Names of keys and what they do.
-    Keys(String, &'static str),
-}
-
-/// The help: each binding once, under the first context that has it.
-#[must_use]
-pub fn help() -> Vec<HelpLine> {
-    let mut groups: BTreeMap<Context, Vec<HelpLine>> = BTreeMap::new();
-    for binding in BINDINGS {
-        let Some(first) = binding.contexts.first() else { continue };
-        let keys = binding.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        groups.entry(*first).or_default().push(HelpLine::Keys(keys, binding.help));
-    }
-    groups
-        .into_iter()
-        .flat_map(|(context, lines)| std::iter::once(HelpLine::Title(context.title())).chain(lines))
-        .collect()
-}

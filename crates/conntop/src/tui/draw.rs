@@ -17,7 +17,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use self::bar::{Item, Side};
-use super::bindings;
+use super::action::Action;
 use super::glyphs::{self, Charset};
 use super::screen::{FilterLine, Footer, Screen, Span};
 use super::theme::{Role, Theme};
@@ -289,10 +289,11 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, footer: &Footer) {
         Item::new(vec![footer.order.clone()], 245, Side::Right),
         Item::new(vec![footer.state.clone()], u8::MAX, Side::Right),
     ];
-    for (rank, (key, word)) in (0u8..).zip(bindings::footer(footer.context)) {
-        let quits = word == "Quit" || word == "Close";
-        let rank = if quits { 250 } else { 200u8.saturating_sub(rank) };
-        let spans = vec![Span::new(key, Role::Key), Span::new(format!(" {word}"), Role::Text)];
+    for (rank, hint) in (0u8..).zip(&footer.keys) {
+        let leaves = matches!(hint.action, Action::Quit | Action::Close);
+        let rank = if leaves { 250 } else { 200u8.saturating_sub(rank) };
+        let word = Span::new(format!(" {}", hint.word), Role::Text);
+        let spans = vec![Span::new(hint.key.clone(), Role::Key), word];
         items.push(Item::new(spans, rank, Side::Left));
     }
     bar::draw(canvas, line, items);

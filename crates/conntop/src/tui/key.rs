@@ -47,27 +47,53 @@ impl Key {
         }
     }
 
+    /// Whether it is one of the function keys.
+    #[must_use]
+    pub const fn is_function(self) -> bool {
+        matches!(self.code, KeyCode::F(_))
+    }
+
     /// The key with that name, as [`Key`]'s `Display` writes it: `q`, `Ctrl-C`, `F10`, `PgDn`.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        if let Some((_, key)) = NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
-            return Some(Self::plain(*key));
+        for (prefix, modifier) in MODIFIERS {
+            // A shorter rest is the character `-`.
+            let rest = name.get(prefix.len()..).filter(|rest| !rest.is_empty());
+            let Some(rest) = rest.filter(|_| starts(name, prefix)) else { continue };
+            let key = Self::parse(rest)?;
+            let code = match key.code {
+                KeyCode::Char(ch) if *modifier == KeyModifiers::CONTROL => {
+                    KeyCode::Char(ch.to_ascii_lowercase())
+                }
+                code => code,
+            };
+            return Some(Self { code, modifiers: key.modifiers | *modifier });
         }
-        if let Some(number) = name.strip_prefix('F').and_then(|n| n.parse().ok()) {
-            return Some(Self::f(number));
+        if let Some((_, code)) = NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+            return Some(Self::plain(*code));
         }
-        let (control, rest) = name.strip_prefix("Ctrl-").map_or((false, name), |r| (true, r));
-        let mut chars = rest.chars();
-        match (chars.next(), chars.next()) {
-            (Some(ch), None) if control => Some(Self::ctrl(ch.to_ascii_lowercase())),
-            (Some(ch), None) => Some(Self::ch(ch)),
+        let mut chars = name.chars();
+        match (chars.next()?, chars.as_str()) {
+            (ch, "") if !ch.is_control() && !ch.is_whitespace() => Some(Self::ch(ch)),
+            ('F' | 'f', number) => number.parse().ok().filter(|n| (1..=LAST_F).contains(n)).map(Self::f),
             _ => None,
         }
     }
 }
 
+fn starts(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+/// Terminals know no more function keys.
+const LAST_F: u8 = 24;
+
+const MODIFIERS: &[(&str, KeyModifiers)] = &[("Ctrl-", KeyModifiers::CONTROL), ("Alt-", KeyModifiers::ALT)];
+
 const NAMES: &[(&str, KeyCode)] = &[
     ("Space", KeyCode::Char(' ')),
+    // In lists of settings it separates.
+    ("Comma", KeyCode::Char(',')),
     ("Enter", KeyCode::Enter),
     ("Esc", KeyCode::Esc),
     ("Tab", KeyCode::Tab),
@@ -99,8 +125,8 @@ impl From<KeyEvent> for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.modifiers.contains(KeyModifiers::CONTROL) {
-            f.write_str("Ctrl-")?;
+        for (prefix, _) in MODIFIERS.iter().filter(|(_, modifier)| self.modifiers.contains(*modifier)) {
+            f.write_str(prefix)?;
         }
         if let Some((name, _)) = NAMES.iter().find(|(_, key)| *key == self.code) {
             return f.write_str(name);

@@ -26,7 +26,7 @@ use self::pacer::Pacer;
 use self::registries::Registries;
 use super::action::{Action, Edit, Effect};
 use super::app::App;
-use super::bindings::{self, Context};
+use super::bindings::Context;
 use super::draw::{self, Look};
 use super::hangup;
 use super::key::Key;
@@ -275,9 +275,7 @@ fn input(app: &mut App, event: Event) -> Vec<Effect> {
 /// The action that an event of the terminal asks for. A new size is taken in here.
 fn action(app: &mut App, event: Event) -> Option<Action> {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => {
-            bindings::dispatch(app.context(), Key::from(key))
-        }
+        Event::Key(key) if key.kind != KeyEventKind::Release => app.dispatch(Key::from(key)),
         Event::Paste(text) if app.context() == Context::Prompt => Some(Action::Edit(Edit::Paste(text))),
         Event::Resize(columns, lines) => {
             app.resize(columns, lines);

@@ -1,7 +1,7 @@
 //! Everything that is on the screen, as plain data: what [`super::draw`] draws and what
 //! [`super::app::App`] makes. Texts and roles only; no widths, no colours, no places.
 
-use super::bindings::Context;
+use super::keymap::Hint;
 use super::pane::Pane;
 use super::theme::Role;
 
@@ -191,18 +191,12 @@ pub enum Layer {
 }
 
 /// The last line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Footer {
-    /// Whose keys are shown.
-    pub context: Context,
+    /// Keys that do something now, most important first.
+    pub keys: Vec<Hint>,
     /// What the rows are sorted by, unless a heading says it.
     pub order: Span,
     /// One state word: live, order frozen, paused.
     pub state: Span,
-}
-
-impl Default for Footer {
-    fn default() -> Self {
-        Self { context: Context::Flows, order: Span::default(), state: Span::default() }
-    }
 }

@@ -11,7 +11,7 @@ use conntop::nodes::Nodes;
 use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 use conntop::tui::action::{Action, Edit, Effect};
 use conntop::tui::app::{App, Options};
-use conntop::tui::bindings::{self, Context};
+use conntop::tui::bindings::Context;
 use conntop::tui::draw::{self, Look};
 pub(crate) use conntop::tui::glyphs::Charset as charset;
 use conntop::tui::key::Key;
@@ -82,7 +82,9 @@ impl Stage {
 
     pub(crate) fn key(&mut self, name: &str) {
         let key = Key::parse(name).unwrap_or_else(|| panic!("no key {name}"));
-        let action = bindings::dispatch(self.app.context(), key)
+        let action = self
+            .app
+            .dispatch(key)
             .unwrap_or_else(|| panic!("{name} does nothing in {:?}", self.app.context()));
         self.act(action);
     }
@@ -91,7 +93,7 @@ impl Stage {
     pub(crate) fn half_key(&mut self, name: &str) {
         let action = match self.app.context() {
             Context::Prompt => Action::Edit(Edit::Insert(name.chars().next().expect("a character"))),
-            context => bindings::dispatch(context, Key::parse(name).expect("a key")).expect("an action"),
+            _ => self.app.dispatch(Key::parse(name).expect("a key")).expect("an action"),
         };
         self.app.update(action, self.now);
         self.app.begin(self.now);

@@ -16,9 +16,12 @@ use crate::mirror::Rates;
 use crate::nodes::{Health, Node, NodeId};
 use crate::sort::Sort;
 use crate::source::SourceEnd;
+use crate::tui::action::Action;
+use crate::tui::bindings::Context;
 use crate::tui::details::{self, Known, Subject};
 use crate::tui::format::{self, grouped};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
+use crate::tui::keymap::Keymap;
 use crate::tui::pane::Pane;
 use crate::tui::screen::{FilterLine, Footer, Header, Layer, Screen, Span, Spans, Table};
 use crate::tui::theme::Role;
@@ -44,7 +47,11 @@ impl App {
             filter: self.filter_line(),
             table: self.table(ask, now),
             layer: self.layer(now),
-            footer: Footer { context: self.context(), order: self.order_word(ask), state: self.state_word() },
+            footer: Footer {
+                keys: self.options.keymap.footer(self.context()),
+                order: self.order_word(ask),
+                state: self.state_word(),
+            },
         }
     }
 
@@ -332,7 +339,8 @@ impl App {
                     (text, true) => format!("Help, lines with: {text}_"),
                     (text, false) => format!("Help, lines with: {text}"),
                 };
-                scrolled(help::lines(search.text(), self.nodes.enricher().geo()), help::INDENT, *top, title)
+                let geo = self.nodes.enricher().geo();
+                scrolled(help::lines(search.text(), &self.options.keymap, geo), help::INDENT, *top, title)
             }
             Open::Sort { at } => {
                 let items = sortable()
@@ -348,7 +356,9 @@ impl App {
                     .collect();
                 Layer::Menu { title: "Sort by".to_owned(), items, at: *at }
             }
-            Open::Question(question) => ask_for(*question, self.options.leftover.as_deref()),
+            Open::Question(question) => {
+                ask_for(*question, self.options.leftover.as_deref(), &self.options.keymap)
+            }
             Open::Notice { title, text } => {
                 let text = text.lines().map(|line| vec![Span::new(line, Role::Text)]).collect();
                 Layer::Dialog { title: (*title).to_owned(), text }
@@ -357,7 +367,7 @@ impl App {
     }
 }
 
-fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
+fn ask_for(question: Question, leftover: Option<&str>, keymap: &Keymap) -> Layer {
     let (title, paragraphs): (&str, &[&str]) = match question {
         Question::Activate => (
             "Activate tracking",
@@ -399,10 +409,11 @@ fn ask_for(question: Question, leftover: Option<&str>) -> Layer {
         Question::Activate | Question::Leftover => " leave it as it is",
         Question::Places => " never",
     };
+    let key = |action| Span::new(keymap.key_for(Context::Dialog, &action).unwrap_or_default(), Role::Key);
     text.push(vec![
-        Span::new("y", Role::Key),
+        key(Action::Yes),
         Span::new(verb, Role::Text),
-        Span::new("n", Role::Key),
+        key(Action::No),
         Span::new(no, Role::Text),
     ]);
     Layer::Dialog { title: title.to_owned(), text }

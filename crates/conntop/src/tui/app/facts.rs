@@ -8,6 +8,8 @@ use super::App;
 use crate::engine::{Connection, Engine, Notice, NoticeKind};
 use crate::nodes::{Health, Node, NodeId};
 use crate::source::SourceEnd;
+use crate::tui::action::Action;
+use crate::tui::bindings::Context;
 use crate::tui::format::grouped;
 use crate::tui::screen::{Span, Spans};
 use crate::tui::theme::Role;
@@ -66,13 +68,22 @@ impl App {
         engine.notices().into_iter().filter(|notice| !repaired(notice.kind)).collect()
     }
 
+    /// The key that does this where the flows are.
+    fn key_for(&self, action: &Action) -> String {
+        self.options.keymap.key_for(Context::Flows, action).unwrap_or_else(|| "no key".to_owned())
+    }
+
     fn short(&self, engine: &Engine, kind: NoticeKind, now: Instant) -> Option<Span> {
         let text = match kind {
-            NoticeKind::TrackingOff if self.options.local => "tracking inactive: A".to_owned(),
+            NoticeKind::TrackingOff if self.options.local => {
+                format!("tracking inactive: {}", self.key_for(&Action::Activate))
+            }
             NoticeKind::TrackingOff => "tracking inactive".to_owned(),
             NoticeKind::Sockets => match engine.kernel().and_then(|kernel| kernel.tracking) {
                 Some(true) => "sockets only, as asked for".to_owned(),
-                Some(false) if self.options.local => "sockets only, A: all flows".to_owned(),
+                Some(false) if self.options.local => {
+                    format!("sockets only, {}: all flows", self.key_for(&Action::Activate))
+                }
                 Some(false) => "sockets only, nothing is tracked".to_owned(),
                 None => "sockets only, root sees all".to_owned(),
             },
@@ -107,6 +118,7 @@ impl App {
     /// Why there are no rows, and what to do.
     pub(super) fn emptiness(&self, now: Instant) -> Vec<Spans> {
         let line = |text: String, role| vec![Span::new(text, role)];
+        let key = |action| Span::new(self.key_for(&action), Role::Key);
         let flows = self.nodes.flows();
         let heard = |(_, node): (NodeId, &Node)| node.health() == Health::Live;
         let unheard = |node: &Node| match node.cause() {
@@ -122,7 +134,10 @@ impl App {
                 let wait = retry_at.saturating_duration_since(now).as_secs();
                 return vec![
                     line(cause.clone(), Role::Error),
-                    line(format!("trying again in {wait} s; q quits"), Role::Text),
+                    line(
+                        format!("trying again in {wait} s; {} quits", self.key_for(&Action::Quit)),
+                        Role::Text,
+                    ),
                 ];
             }
             Connection::Ended(SourceEnd::Failed(error)) => {
@@ -137,9 +152,9 @@ impl App {
             return vec![
                 line(format!("None of the {} flows matches the filter.", grouped64(flows)), Role::Text),
                 vec![
-                    Span::new("Esc", Role::Key),
+                    key(Action::Close),
                     Span::new(" clears it, ", Role::Text),
-                    Span::new("/", Role::Key),
+                    key(Action::Filter),
                     Span::new(" changes it.", Role::Text),
                 ],
             ];
@@ -147,7 +162,7 @@ impl App {
         if flows > 0 && self.hide_local {
             return vec![
                 line(format!("All {} flows are within the local networks.", grouped64(flows)), Role::Text),
-                vec![Span::new("L", Role::Key), Span::new(" shows them.", Role::Text)],
+                vec![key(Action::HideLocal), Span::new(" shows them.", Role::Text)],
             ];
         }
         if !self.nodes.engines().any(|engine| engine.mirror().position().synced) {
@@ -161,7 +176,7 @@ impl App {
             let mut lines = vec![line(off.text.clone(), Role::Warning)];
             if self.options.local {
                 lines.push(vec![
-                    Span::new("A", Role::Key),
+                    key(Action::Activate),
                     Span::new(" makes the kernel track connections here (it asks first).", Role::Text),
                 ]);
             } else {

@@ -1,7 +1,7 @@
 //! The help: keys from the bindings, words from the header, and what is counted.
 
 use crate::enrich::geo::Geo;
-use crate::tui::bindings::{self, HelpLine};
+use crate::tui::keymap::{HelpLine, Keymap};
 use crate::tui::screen::{Span, Spans};
 use crate::tui::theme::Role;
 
@@ -26,11 +26,11 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 /// The lines that contain the search text, under their headings.
-pub(crate) fn lines(search: &str, geo: &Geo) -> Vec<Spans> {
+pub(crate) fn lines(search: &str, keymap: &Keymap, geo: &Geo) -> Vec<Spans> {
     let wanted = search.to_lowercase();
     let mut out: Vec<Spans> = Vec::new();
     let mut title: Option<&str> = None;
-    for line in bindings::help() {
+    for line in keymap.help() {
         match line {
             HelpLine::Title(text) => title = Some(text),
             HelpLine::Keys(keys, help) => add(&mut out, &mut title, (&keys, help), &wanted),

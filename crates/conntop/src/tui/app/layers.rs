@@ -80,11 +80,23 @@ impl Open {
 }
 
 impl App {
-    pub(super) fn open_details(&mut self) {
+    /// Selects the first row in view, or none.
+    pub(super) fn toggle_cursor(&mut self) {
+        match self.cursor.selected {
+            None => self.select_something(),
+            Some(_) => self.cursor.release(),
+        }
+    }
+
+    fn select_something(&mut self) {
         if self.cursor.selected.is_none() {
             let height = usize::from(self.areas().body.height);
             self.cursor.select(&mut self.listing, height, self.cursor.top);
         }
+    }
+
+    pub(super) fn open_details(&mut self) {
+        self.select_something();
         let Some(id) = self.cursor.selected else { return };
         if let Some((row, end)) = self.look_up(id) {
             self.layers.push(Open::Details { id, top: 0, row: Box::new(row), end });

@@ -23,6 +23,7 @@ pub mod whois;
 pub mod columns;
 pub mod filter;
 pub mod flow;
+pub mod groups;
 pub mod orient;
 pub mod sort;
 pub mod units;

@@ -60,7 +60,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, view: &FlowView<'_>) {
+    pub(crate) fn add(&mut self, view: &FlowView<'_>) {
         let sum = match view.dir {
             Dir::In | Dir::Out => &mut self.outside,
             Dir::Internal => &mut self.internal,

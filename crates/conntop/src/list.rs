@@ -9,8 +9,8 @@ use conntop_proto::flow::BootMillis;
 use crate::cli::{Common, ListArgs, Session, open};
 use crate::engine::{Engine, NoticeKind};
 use crate::output::exit::{Failure, LOST};
-use crate::output::rows;
 use crate::output::say;
+use crate::output::{groups, rows};
 use crate::source::SourceEvent;
 
 /// How long a table that is complete may be waited for to become fresh and clean: a pass that began
@@ -32,8 +32,14 @@ pub const SAMPLE: Duration = Duration::from_secs(2);
 /// # Errors
 /// Wrong arguments, a source that cannot be opened or is lost, a failing writer.
 pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let query = rows::Query::parse(common)?.with_names(args.names);
-    let sample = args.sample.or_else(|| query.wants_rates().then_some(SAMPLE));
+    let grouped = groups::Query::parse(common, args)?;
+    let query = match &grouped {
+        // Order and columns are those of groups.
+        Some(_) => rows::Query::parse(&Common { sort: None, columns: Vec::new(), ..common.clone() })?,
+        None => rows::Query::parse(common)?.with_names(args.names),
+    };
+    let rates = query.wants_rates() || grouped.as_ref().is_some_and(groups::Query::wants_rates);
+    let sample = args.sample.or_else(|| rates.then_some(SAMPLE));
     let mut session = open(common).await?;
     session.announce();
     if let Some(sample) = sample {
@@ -50,12 +56,16 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
     for notice in session.notices() {
         say(&notice);
     }
-    if query.wants_processes() && session.nodes.enricher().processes().is_some_and(|p| p.hidden().others) {
+    let processes = query.wants_processes() || grouped.as_ref().is_some_and(groups::Query::wants_processes);
+    if processes && session.nodes.enricher().processes().is_some_and(|p| p.hidden().others) {
         say(
             &"processes of other users are hidden; root sees them, or CAP_SYS_PTRACE with CAP_DAC_READ_SEARCH",
         );
     }
-    rows::print(&session.nodes, &query, args, sample.is_some(), out)?;
+    match &grouped {
+        Some(grouped) => groups::print(&session.nodes, grouped, args, sample.is_some(), out)?,
+        None => rows::print(&session.nodes, &query, args, sample.is_some(), out)?,
+    }
     session.close()?;
     failure.map_or(Ok(()), Err)
 }

@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod exit;
+pub mod groups;
 pub mod json;
 pub mod rows;
 

@@ -141,6 +141,41 @@ fn list_as_csv_and_as_a_table() {
 }
 
 #[test]
+fn list_groups_flows() {
+    let (beginning, count) = beginning();
+    let printed = ok(&against(&beginning, &["list", "--group", "proto", "-o", "ndjson"]));
+    let groups: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let flows: Vec<u64> = groups.iter().map(|group| group["flows"].as_u64().unwrap()).collect();
+    assert_eq!(flows.iter().sum::<u64>(), count as u64);
+    assert!(flows.is_sorted_by(|a, b| a >= b), "without rates by flows: {flows:?}");
+    assert_eq!(groups[0]["down_Bps"], Value::Null, "nobody asked for rates");
+    for group in &groups {
+        let filter = group["filter"].as_str().unwrap();
+        let flows = ok(&against(&beginning, &["list", "-o", "ndjson", "--filter", filter]));
+        assert_eq!(flows.lines().count() as u64, group["flows"].as_u64().unwrap(), "{filter}");
+    }
+    let printed = ok(&against(OFFICE, &["list", "-g", "local,service", "--sort", "up", "--limit", "3"]));
+    let lines: Vec<&str> = printed.lines().collect();
+    assert!(lines[0].starts_with("LOCAL ") && lines[0].contains(" UP ") && lines[1].starts_with("total "));
+    assert_eq!(lines.len(), 5, "{printed}");
+    let arguments = ["list", "--group", "host", "-o", "csv", "--limit", "1", "--columns", "flows"];
+    let printed = ok(&against(&beginning, &arguments));
+    assert!(printed.starts_with("\"host\",\"flows\",\"share\",\"filter\"\r\n"), "{printed}");
+    for (arguments, said) in [
+        (["--group", "locla"], "did you mean `local`?"),
+        (["--group", "a,b,c"], "flows cannot be grouped by `a`"),
+        (["--group", "local,local"], "given twice"),
+    ] {
+        let output = conntop(&[["list"].as_slice(), &arguments].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+    }
+    let output = against(&beginning, &["list", "--group", "local", "--sort", "bytes"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("groups have no column `bytes`"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn watch_tells_what_begins_and_ends() {
     let printed = ok(&against(OFFICE, &["watch", "--for", "1s"]));
     let events: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

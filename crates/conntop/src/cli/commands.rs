@@ -79,7 +79,7 @@ pub struct ListArgs {
     /// How to print it
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Print at most so many flows
+    /// Print at most so many flows or groups
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Watch so long to learn the rates; 2s when rates are sorted by or shown, else not at all

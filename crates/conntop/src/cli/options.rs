@@ -10,6 +10,7 @@ use conntop_proto::auth::Fingerprint;
 
 use crate::config::{Alias, Config};
 use crate::enrich::names::Dns;
+use crate::groups::Grouping;
 use crate::orient::Net;
 use crate::source::{CpuBudget, SourceKind, Target, TargetError};
 
@@ -233,6 +234,9 @@ pub struct Common {
     /// Only flows that match, such as 'dport 443 and not dst in 10.0.0.0/8'
     #[arg(short, long, value_name = "EXPRESSION", global = true, help_heading = "What")]
     pub filter: Option<String>,
+    /// Group flows by one or two keys, such as local or local,service; the manual's page groups lists them
+    #[arg(short, long, value_name = "KEY[,KEY]", global = true, help_heading = "What")]
+    pub group: Option<Grouping>,
     /// Sort by a column; numbers begin with the largest
     #[arg(short, long, value_name = "COLUMN[:asc|:desc]", global = true, help_heading = "What")]
     pub sort: Option<String>,

@@ -24,7 +24,7 @@ pub fn flow(out: &mut dyn Write, columns: &[&'static Column], view: &FlowView<'_
     record(out, columns.iter().map(|column| column.json(view)))
 }
 
-fn record(out: &mut dyn Write, values: impl Iterator<Item = Value>) -> io::Result<()> {
+pub(super) fn record(out: &mut dyn Write, values: impl Iterator<Item = Value>) -> io::Result<()> {
     for (n, value) in values.enumerate() {
         if n > 0 {
             out.write_all(b",")?;

@@ -12,7 +12,7 @@ use conntop_proto::tuple::{L4, Tuple};
 
 use crate::enrich::processes::Process;
 use crate::enrich::{Enricher, Fact};
-use crate::mirror::{EndedFlow, Flow, Mirror, Rates, Slot};
+use crate::mirror::{EndedFlow, Flow, Mirror, PastFlow, Rates, Seen, Slot};
 use crate::orient::{Dir, End, destination, source};
 pub use crate::source::NodeId;
 use crate::units::Elapsed;
@@ -96,6 +96,19 @@ impl<'a> Source<'a> {
         self.mirror.ended().map(move |ended| self.view_ended(ended))
     }
 
+    /// What flows carried that have ended since conntop began or since the mark. Entries are of flows
+    /// that differ in the opener's port only, and of their values only those say something that all of
+    /// them have in common: ends, names, places, zone, mark, `seen`. What these entries lack is
+    /// [`Mirror::forgotten`].
+    pub fn past(self) -> impl Iterator<Item = (&'a PastFlow, FlowView<'a>)> {
+        let Self { mirror, now, node, name, known } = self;
+        mirror.past().iter().map(move |past| {
+            let flow = &past.flow;
+            let (dir, seen) = (Dir::from(flow.class()), Some(past.seen));
+            (past, FlowView { flow, dir, rates: None, seen, ended: None, now, node, node_name: name, known })
+        })
+    }
+
     /// A live flow, or one that ended a short while ago.
     #[must_use]
     pub fn get(self, id: FlowId) -> Option<FlowView<'a>> {
@@ -118,15 +131,17 @@ impl<'a> Source<'a> {
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
         let Self { mirror, now, node, name, known } = self;
-        FlowView { flow, dir, rates: mirror.rates(flow), ended: None, now, node, node_name: name, known }
+        let (rates, seen) = (mirror.rates(flow), mirror.seen(flow));
+        FlowView { flow, dir, rates, seen, ended: None, now, node, node_name: name, known }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
         let flow = &ended.flow;
         let dir = Dir::from(flow.class());
         let now = Now { boot: ended.at, wall: ended.stop };
-        let Self { node, name, known, .. } = self;
-        FlowView { flow, dir, rates: None, ended: Some(ended), now, node, node_name: name, known }
+        let Self { mirror, node, name, known, .. } = self;
+        let seen = mirror.seen_of_ended(ended);
+        FlowView { flow, dir, rates: None, seen, ended: Some(ended), now, node, node_name: name, known }
     }
 }
 
@@ -139,6 +154,8 @@ pub struct FlowView<'a> {
     pub dir: Dir,
     /// Bytes per second; `None` when not known, and of ended flows.
     pub rates: Option<Rates>,
+    /// Bytes since conntop began or since the mark; `None` without counters.
+    pub seen: Option<Seen>,
     /// How it ended, if it did.
     pub ended: Option<&'a EndedFlow>,
     /// The moment.
@@ -262,6 +279,13 @@ impl<'a> FlowView<'a> {
     pub fn bytes_down_up(&self) -> Option<(u64, u64)> {
         let (orig, reply) = self.flow.bytes()?;
         Some(self.dir.down_up(orig, reply))
+    }
+
+    /// Bytes since conntop began or since the mark (down, up).
+    #[must_use]
+    #[inline]
+    pub fn seen(&self) -> Option<(u64, u64)> {
+        self.seen.map(|seen| self.dir.down_up(seen.orig, seen.reply))
     }
 
     /// Packets (down, up).

@@ -16,7 +16,9 @@ mod focus;
 mod ledger;
 mod orphans;
 mod pair;
+mod past;
 mod rate;
+mod seen;
 mod slab;
 
 use std::ops::Range;
@@ -33,8 +35,12 @@ pub use self::flow::Flow;
 use self::focus::Focus;
 pub use self::ledger::{Class, Ledger};
 use self::orphans::Orphans;
+use self::past::Past;
+pub use self::past::{Forgotten, PastFlow};
 use self::rate::{Passes, Sums};
 pub use self::rate::{Rates, Window};
+pub use self::seen::Seen;
+use self::seen::Since;
 use self::slab::Slab;
 pub use self::slab::Slot;
 
@@ -106,10 +112,13 @@ pub struct Mirror {
     passes: Passes,
     focus: Focus,
     sums: Sums,
+    /// From when on flows are counted as seen, and those of them that have ended.
+    since: Since,
+    past: Past,
     classify: Classify,
     position: Position,
     resume: Option<Resume>,
-    stamp: u16,
+    stamp: u8,
     /// Flows of an earlier epoch, until `synced`.
     orphans: Orphans,
     /// Slots below this count as `classify` says.
@@ -142,6 +151,8 @@ impl Mirror {
             passes: Passes::default(),
             focus: Focus::default(),
             sums: Sums::default(),
+            since: Since::default(),
+            past: Past::default(),
             classify: Box::new(|_, _| Class::Transit),
             position: Position::default(),
             resume: None,
@@ -344,7 +355,7 @@ impl Mirror {
     /// Sets how flows count in the header from now on.
     pub fn set_classify(&mut self, classify: Classify) {
         self.classify = classify;
-        for flow in self.ended.iter_mut() {
+        for flow in self.ended.iter_mut().chain(self.past.entries_mut()) {
             flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         }
         self.classified = 0;

@@ -1,5 +1,6 @@
 //! The mirror against a map: whatever the order of changes and resets, both hold the same flows,
-//! what was carried never falls, and no rate is absurd.
+//! what was carried never falls, no rate is absurd, and what single flows, ended ones included, are seen
+//! to have carried since the mark is what all together have.
 
 mod common;
 
@@ -21,6 +22,7 @@ enum Step {
     Traffic(u64, u32),
     State(u64, bool),
     Nothing,
+    Mark,
     /// All flows follow anew, in this epoch or in a new one, where `lost` of them are not there
     /// any more.
     Reset {
@@ -39,8 +41,16 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (id.clone(), any::<u32>()).prop_map(|(id, n)| Step::Traffic(id, n)),
         2 => (id, any::<bool>()).prop_map(|(id, up)| Step::State(id, up)),
         2 => Just(Step::Nothing),
+        1 => Just(Step::Mark),
         1 => (any::<bool>(), ids).prop_map(|(restart, lost)| Step::Reset { restart, lost }),
     ]
+}
+
+/// Bytes that single flows carried since the mark, as (original, reply).
+fn seen(mirror: &Mirror) -> (u64, u64) {
+    let live = mirror.flows().filter_map(|(_, flow)| mirror.seen(flow));
+    let past = mirror.past().iter().map(|past| past.seen);
+    live.chain(past).fold((0, 0), |(orig, reply), seen| (orig + seen.orig, reply + seen.reply))
 }
 
 proptest! {
@@ -97,6 +107,7 @@ proptest! {
                     changes.state.push((FlowId(id), row));
                 },
                 Step::Nothing => {}
+                Step::Mark => mirror.mark(),
                 Step::Reset { restart, lost } => {
                     for key in lost {
                         if let Some(id) = live(&model, key, &lives) {
@@ -131,6 +142,7 @@ proptest! {
             prop_assert_eq!(rows(&mirror), wanted);
             prop_assert!(mirror.ledger().up >= up, "what was carried falls");
             up = mirror.ledger().up;
+            prop_assert_eq!(seen(&mirror), (mirror.ledger_since().up, mirror.ledger_since().down));
             for (_, flow) in mirror.flows() {
                 if let Some(rates) = mirror.rates(flow) {
                     let total = flow.orig_counters().unwrap().bytes;

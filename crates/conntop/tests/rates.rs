@@ -158,6 +158,7 @@ fn the_header_counts_the_last_bytes_of_ended_flows() {
     let mut short = ended(2, 3_000, traffic(3_000, 400, 100));
     let mut row = flow(2);
     row.identity.born = true;
+    row.identity.first_seen = BootMillis(2_500);
     short.short = Some(Box::new(row));
     let gone =
         DeltaRows { ended: vec![ended(1, 3_000, traffic(3_000, 3_000, 500)), short], ..DeltaRows::default() };

@@ -26,6 +26,7 @@ impl Mirror {
             self.passes.clear();
             self.focus.clear();
             self.ended.clear();
+            self.since.new_clock();
             self.moved = BootMillis(0);
         }
         self.position.synced = false;
@@ -38,7 +39,10 @@ impl Mirror {
         let gone: Vec<Slot> =
             self.flows.iter().filter(|(_, flow)| flow.stamp != stamp).map(|(slot, _)| slot).collect();
         for slot in gone {
-            self.flows.remove(slot);
+            if let Some(mut flow) = self.flows.remove(slot) {
+                flow.rest();
+                self.becomes_past(&flow);
+            }
         }
         self.orphans = Orphans::default();
         self.position.synced = true;
@@ -51,6 +55,7 @@ impl Mirror {
             self.touch();
         }
         self.make_room();
+        self.since.begin(delta.at);
         for row in rows.ended {
             self.end(row);
         }
@@ -86,6 +91,9 @@ impl Mirror {
             if self.rested >= self.active.len() {
                 self.rested = 0;
             }
+            if self.passes.covered_since().is_some() {
+                self.since.settle(delta.at);
+            }
             self.focus.vouch(&self.flows, &self.passes);
         }
         self.rest();
@@ -108,7 +116,8 @@ impl Mirror {
             self.traffic(slot, &row.traffic);
             let mut flow = self.make(row);
             let Some(old) = self.flows.at_mut(slot) else { return };
-            flow.history = old.history.take();
+            flow.set_history(old.take_history());
+            flow.counted = old.counted;
             flow.set_sampled(old.sampled());
             if old.is_watched() {
                 flow.watch();
@@ -116,8 +125,9 @@ impl Mirror {
             *old = flow;
             return;
         }
-        let flow = self.make(row);
+        let mut flow = self.make(row);
         if let Some(slot) = self.orphans.take(&self.flows, &flow) {
+            self.goes_on(slot, &mut flow);
             self.flows.succeed(slot, flow);
             return;
         }
@@ -142,15 +152,17 @@ impl Mirror {
             }
             return;
         }
-        let mut history = flow.history.take().unwrap_or_else(|| {
+        self.since.moves(flow);
+        if flow.samples().is_empty() {
             self.active.push((slot, flow.id()));
-            Box::new(History::begin(flow))
-        });
+            flow.set_history(Some(Box::new(History::begin(flow))));
+        }
+        let mut history = flow.take_history().unwrap_or_default();
         self.revision += 1;
         self.moved = self.moved.max(row.sampled);
         flow.set_traffic(row);
         history.push(flow, &self.passes);
-        flow.history = Some(history);
+        flow.set_history(Some(history));
         if let Some(flow) = self.flows.at(slot) {
             if flow.is_watched() {
                 self.focus.note(flow, row.sampled);
@@ -165,7 +177,7 @@ impl Mirror {
         if let Some(slot) = known.filter(|_| row.traffic.orig.is_some()) {
             self.traffic(slot, &row.traffic);
         }
-        let flow = match (known.and_then(|slot| self.flows.remove(slot)), row.short) {
+        let mut flow = match (known.and_then(|slot| self.flows.remove(slot)), row.short) {
             (Some(flow), _) => flow,
             (None, Some(short)) => {
                 if self.ended.knows(row.id) {
@@ -178,6 +190,8 @@ impl Mirror {
             (None, None) => return,
         };
         self.sums.all.ended += 1;
+        flow.rest();
+        self.becomes_past(&flow);
         self.ended.push(EndedFlow::new(flow, row.at, row.reason, row.stop), &self.limits);
     }
 
@@ -185,13 +199,14 @@ impl Mirror {
         let mut flow = Flow::from_row(row);
         self.moved = self.moved.max(flow.sampled());
         flow.stamp = self.stamp;
+        flow.counted = self.since.number_for(&flow);
         flow.set_class((self.classify)(&flow.orig(), &flow.reply()));
         flow
     }
 
     /// Counts a flow that comes for the first time, if it began before our eyes.
-    fn begin(&mut self, flow: &Flow) {
-        if flow.born() {
+    pub(super) fn begin(&mut self, flow: &Flow) {
+        if self.since.includes(flow) {
             self.sums.all.begun += 1;
             let (orig, reply) = growth(&TrafficRow::default(), &flow.traffic(), true);
             self.sums.add(flow, orig, reply);
@@ -207,9 +222,9 @@ impl Mirror {
             let flow = self.flows.at_mut(slot).filter(|flow| flow.id() == id);
             let idle = flow.is_none_or(|flow| {
                 if flow.sampled() < horizon {
-                    flow.history = None;
+                    flow.rest();
                 }
-                flow.history.is_none()
+                flow.samples().is_empty()
             });
             if idle {
                 self.active.swap_remove(self.rested);

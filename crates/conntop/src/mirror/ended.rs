@@ -22,8 +22,7 @@ pub struct EndedFlow {
 }
 
 impl EndedFlow {
-    pub(super) fn new(mut flow: Flow, at: BootMillis, reason: EndReason, stop: Option<u64>) -> Self {
-        flow.history = None;
+    pub(super) fn new(flow: Flow, at: BootMillis, reason: EndReason, stop: Option<u64>) -> Self {
         Self { flow, at, reason, stop }
     }
 }

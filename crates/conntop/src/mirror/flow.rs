@@ -8,7 +8,8 @@ use conntop_proto::tuple::Tuple;
 
 use super::ledger::Class;
 use super::pair::Pair;
-use super::rate::History;
+use super::rate::{History, Sample};
+use super::seen::{MarkNumber, Seen};
 
 /// A flow. Values are the collector's: totals per incarnation, times of its CLOCK_BOOTTIME.
 #[derive(Clone, Debug)]
@@ -30,8 +31,10 @@ pub struct Flow {
     expires: BootMillis,
     sampled: BootMillis,
     rare: Option<Box<Rare>>,
-    pub(super) history: Option<Box<History>>,
-    pub(super) stamp: u16,
+    history: Option<Box<History>>,
+    pub(super) stamp: u8,
+    /// The mark that its base is of.
+    pub(super) counted: MarkNumber,
 }
 
 /// What few flows have.
@@ -203,6 +206,42 @@ impl Flow {
         }
     }
 
+    /// Samples while it is active, ascending in time.
+    #[inline]
+    pub(super) fn samples(&self) -> &[Sample] {
+        self.history.as_ref().map_or(&[], |history| history.samples())
+    }
+
+    /// Its samples, to be put back after a change.
+    pub(super) fn take_history(&mut self) -> Option<Box<History>> {
+        self.history.take()
+    }
+
+    pub(super) fn set_history(&mut self, history: Option<Box<History>>) {
+        self.history = history;
+    }
+
+    /// It is idle: no window needs its samples.
+    pub(super) fn rest(&mut self) {
+        if let Some(history) = self.history.take() {
+            self.history = history.without_samples().map(Box::new);
+        }
+    }
+
+    /// What it had carried when counting began, as far as that is not nothing.
+    #[inline]
+    pub(super) fn base(&self) -> Seen {
+        self.history.as_ref().map_or_else(Seen::default, |history| history.base())
+    }
+
+    pub(super) fn set_base(&mut self, base: Seen) {
+        if let Some(history) = &mut self.history {
+            history.set_base(base);
+        } else if base != Seen::default() {
+            self.history = Some(Box::new(History::of_base(base)));
+        }
+    }
+
     pub(super) fn set_class(&mut self, class: Class) {
         self.flag(OPENED_HERE, matches!(class, Class::Out | Class::Internal));
         self.flag(ENDS_HERE, matches!(class, Class::In | Class::Internal));
@@ -277,6 +316,7 @@ impl Flow {
             rare: None,
             history: None,
             stamp: 0,
+            counted: MarkNumber::NEVER,
         };
         flow.flag(CT_ID, identity.ct_id.is_some());
         flow.flag(START, identity.start.is_some());

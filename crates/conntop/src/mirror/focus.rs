@@ -92,7 +92,7 @@ impl Focus {
 impl Track {
     fn begin(flow: &Flow, passes: &Passes) -> Self {
         let mut points: VecDeque<Sample> = VecDeque::new();
-        points.extend(flow.history.iter().flat_map(|history| history.samples()));
+        points.extend(flow.samples());
         let mut track = Self { points };
         track.push(flow, flow.sampled());
         if let Some(at) = passes.vouched(flow) {

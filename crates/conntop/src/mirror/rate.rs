@@ -17,6 +17,7 @@ use conntop_proto::message::{Coverage, Pass};
 
 use super::flow::Flow;
 use super::ledger::Ledger;
+use super::seen::Seen;
 
 /// Shortest time that the first bytes of a flow are divided by: a flow that was read ten
 /// milliseconds after its birth has not shown a rate yet.
@@ -91,6 +92,8 @@ impl Sample {
 #[derive(Clone, Debug, Default)]
 pub(super) struct History {
     samples: Vec<Sample>,
+    /// What the flow had carried when counting began.
+    base: Seen,
 }
 
 /// A complete pass that may begin or end a window.
@@ -267,12 +270,15 @@ impl Passes {
     pub(super) fn rates(&self, flow: &Flow) -> Option<Rates> {
         let (from, to) = self.ends(flow)?;
         let current = Sample::of(flow)?;
-        if flow.history.is_none() && current.at <= from.finished {
+        if flow.samples().is_empty() && current.at <= from.finished {
             // Most flows of a large table.
             return Some(Rates::default());
         }
         let single = [current];
-        let samples = flow.history.as_ref().map_or(&single[..], |history| &history.samples);
+        let samples = match flow.samples() {
+            [] => &single[..],
+            samples => samples,
+        };
         let upto = |end: &Boundary| samples.iter().rev().find(|s| s.at <= end.finished).copied();
         let last = upto(to)?;
         let last = Sample { at: to.time_of(last.at), ..last };
@@ -339,6 +345,24 @@ impl Passes {
 }
 
 impl History {
+    /// Without samples.
+    pub(super) fn of_base(base: Seen) -> Self {
+        Self { samples: Vec::new(), base }
+    }
+
+    /// What is left when the flow becomes idle.
+    pub(super) fn without_samples(&self) -> Option<Self> {
+        (self.base != Seen::default()).then(|| Self::of_base(self.base))
+    }
+
+    pub(super) fn base(&self) -> Seen {
+        self.base
+    }
+
+    pub(super) fn set_base(&mut self, base: Seen) {
+        self.base = base;
+    }
+
     /// Begins with what was known before the first change.
     pub(super) fn begin(flow: &Flow) -> Self {
         let mut samples = Vec::with_capacity(2);
@@ -346,7 +370,7 @@ impl History {
             samples.push(Sample { at: flow.first_seen(), orig: 0, reply: 0 });
         }
         samples.extend(Sample::of(flow));
-        Self { samples }
+        Self { samples, base: flow.base() }
     }
 
     pub(super) fn samples(&self) -> &[Sample] {

@@ -91,6 +91,11 @@ impl Slab {
         Some(flow)
     }
 
+    /// Takes a flow out of a slot that [`Slab::succeed`] gives to another at once.
+    pub(super) fn take_over(&mut self, slot: Slot) -> Option<Flow> {
+        self.slots.get_mut(slot.0 as usize)?.take()
+    }
+
     /// Puts another flow into the slot of one that it succeeds.
     pub(super) fn succeed(&mut self, slot: Slot, flow: Flow) {
         let id = flow.id();

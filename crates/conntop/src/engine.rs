@@ -176,6 +176,11 @@ impl Engine {
         self.mirror.set_window(length);
     }
 
+    /// Sets the mark: what is seen counts from now on.
+    pub fn mark(&mut self) {
+        self.mirror.mark();
+    }
+
     /// Looks at these flows, which the collector was asked to read more often.
     pub fn set_focus(&mut self, flows: &Ids) {
         self.mirror.set_focus(flows);

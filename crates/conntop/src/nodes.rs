@@ -285,6 +285,11 @@ impl Nodes {
         self.engines_mut().for_each(|engine| engine.set_window(length));
     }
 
+    /// Sets the mark: what is seen counts from now on.
+    pub fn mark(&mut self) {
+        self.engines_mut().for_each(Engine::mark);
+    }
+
     /// The moment by the clocks of each.
     #[must_use]
     pub fn now(&self, now: Instant) -> Vec<Now> {

@@ -51,6 +51,7 @@ fn screens(text: &str) -> Vec<Screen> {
             max: Some(262_144),
             begun: Some(132.0),
             ended: Some(128.4),
+            seen: None,
             abnormal: vec![cell(Role::Warning), cell(Role::Error)],
         },
         pane: conntop::tui::pane::Pane::Flows,

@@ -248,6 +248,31 @@ pub static COLUMNS: &[Column] = &[
         ..NUMBER
     },
     Column {
+        key: "seen",
+        header: "SEEN",
+        priority: 22,
+        value: |f| known(f.seen(), |(down, up)| Value::Bytes(down.saturating_add(up))),
+        field: Some("seen"),
+        help: "IP bytes of both directions since conntop began or since the mark (z)",
+        ..NUMBER
+    },
+    Column {
+        key: "seen_down",
+        header: "S-DOWN",
+        value: |f| known(f.seen(), |(down, _)| Value::Bytes(down)),
+        field: Some("seen_down"),
+        help: "IP bytes towards the local end since conntop began or since the mark",
+        ..NUMBER
+    },
+    Column {
+        key: "seen_up",
+        header: "S-UP",
+        value: |f| known(f.seen(), |(_, up)| Value::Bytes(up)),
+        field: Some("seen_up"),
+        help: "IP bytes from the local end since conntop began or since the mark",
+        ..NUMBER
+    },
+    Column {
         key: "packets",
         header: "PACKET",
         priority: 20,

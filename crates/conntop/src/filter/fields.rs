@@ -292,6 +292,12 @@ fields! {
         "bytes_down > 1GB", "the same towards the local end";
     "bytes_up": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up))),
         "bytes_up > 1GB", "the same from the local end";
+    "seen": Kind::Bytes, One(|f| known(f.seen().map(sum), Value::Bytes)),
+        "seen > 10MiB", "IP bytes of both directions since conntop began or since the mark";
+    "seen_down": Kind::Bytes, One(|f| known(f.seen(), |(down, _)| Value::Bytes(down))),
+        "seen_down > 1MB", "the same towards the local end";
+    "seen_up": Kind::Bytes, One(|f| known(f.seen(), |(_, up)| Value::Bytes(up))),
+        "seen_up > 1MB", "the same from the local end";
     "packets": Kind::Count, One(|f| known(f.packets_down_up().map(sum), Value::Count)),
         "packets < 3", "packets of both directions since the flow began";
     "packets_down": Kind::Count, One(|f| known(f.packets_down_up(), |(down, _)| Value::Count(down))),

@@ -15,6 +15,7 @@ mod filtering;
 mod help;
 mod layers;
 mod listing;
+mod marking;
 mod pace;
 mod whois;
 
@@ -400,9 +401,9 @@ impl App {
             | Action::Only
             | Action::Not
             | Action::Columns
-            | Action::Mark
             | Action::Copy
             | Action::End => {}
+            Action::Mark => self.mark(),
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),
             Action::SortMenu => self.open_sort(),

@@ -128,7 +128,7 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
     header::first(&mut canvas, areas.first, &screen.header);
     header::second(&mut canvas, areas.second, &screen.header, &screen.footer);
-    header::panes(&mut canvas, areas.panes, screen.pane);
+    header::panes(&mut canvas, areas.panes, screen.pane, screen.header.seen.as_ref());
     let cursor = screen.filter.as_ref().and_then(|line| filter(&mut canvas, areas.filter, line));
     table::headings(&mut canvas, areas.heading, &screen.table);
     table::rows(&mut canvas, areas.body, &screen.table);

@@ -41,7 +41,18 @@ pub struct Screen {
     pub footer: Footer,
 }
 
-/// The two lines at the top.
+/// What was counted since conntop began or since the mark.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// Since when, in a word.
+    pub word: &'static str,
+    /// How long that is, formatted.
+    pub span: String,
+    /// What was carried, as words and formatted amounts.
+    pub parts: Vec<(&'static str, String)>,
+}
+
+/// The lines at the top.
 #[derive(Clone, Debug, Default)]
 pub struct Header {
     /// Name of the machine.
@@ -72,6 +83,8 @@ pub struct Header {
     pub begun: Option<f64>,
     /// Flows that ended, per second.
     pub ended: Option<f64>,
+    /// What was counted since conntop began or since the mark.
+    pub seen: Option<Seen>,
     /// What is not as it should be, most important first.
     pub abnormal: Vec<Span>,
 }

@@ -94,6 +94,7 @@ impl App {
             max,
             begun: turnover.map(|(begun, _)| begun),
             ended: turnover.map(|(_, ended)| ended),
+            seen: self.seen(),
             abnormal: self.abnormal(now),
         }
     }

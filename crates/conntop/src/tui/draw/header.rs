@@ -7,7 +7,7 @@ use super::bar::{self, Item, Side};
 use crate::tui::format;
 use crate::tui::glyphs::{DOT, SPARK};
 use crate::tui::pane::Pane;
-use crate::tui::screen::{Footer, Header, Span, Spans};
+use crate::tui::screen::{Footer, Header, Seen, Span, Spans};
 use crate::tui::theme::Role;
 use crate::tui::wrap::cut;
 
@@ -53,8 +53,8 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
 }
 
 /// The names of the screens with their digits; where they do not fit, that of the shown one and its
-/// neighbours.
-pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane) {
+/// neighbours. What was seen stands at the right, where there is room for it.
+pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane, seen: Option<&Seen>) {
     let item = |pane: &Pane| {
         let (rank, role) = match *pane == shown {
             true => (u8::MAX, Role::Shown),
@@ -63,7 +63,18 @@ pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane) {
         let digit = Span::new(pane.digit().to_string(), Role::Key);
         Item::new(vec![digit, Span::new(format!(" {}", pane.title()), role)], rank, Side::Left)
     };
-    bar::draw(canvas, line, Pane::ALL.iter().map(item).collect());
+    let mut items: Vec<Item> = Pane::ALL.iter().map(item).collect();
+    if let Some(Seen { word, span, parts }) = seen {
+        // One item: without its word it would be taken for rates.
+        let mut seen = vec![Span::new(*word, Role::Label)];
+        for (word, amount) in parts {
+            seen.push(Span::new(format!(" {word} "), Role::Label));
+            seen.push(Span::new(amount.clone(), Role::Text));
+        }
+        items.push(Item::new(seen, 60, Side::Right));
+        items.push(Item::new(labelled("over", span), 40, Side::Right));
+    }
+    bar::draw(canvas, line, items);
 }
 
 pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, footer: &Footer) {

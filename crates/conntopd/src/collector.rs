@@ -149,7 +149,7 @@ impl Collector {
             let granted = granted.and_then(|bytes| u64::try_from(bytes).ok());
             let sources = sources(config.proc)?;
             let offers = sources.iter().map(|source| source.offer()).collect();
-            let mut tracking = Tracking::default();
+            let mut tracking = Tracking::open();
             let sysctls = Sysctls::read(&mut tracking);
             let mut known = Known::new(&config.knowledge);
             let host = host::read(&mut known).unwrap_or_default();

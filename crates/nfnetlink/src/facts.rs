@@ -30,6 +30,8 @@ pub enum Switch {
     Acct,
     /// `nf_conntrack_timestamp`
     Timestamp,
+    /// `nf_conntrack_events`
+    Events,
 }
 
 impl Switch {
@@ -39,6 +41,7 @@ impl Switch {
         match self {
             Switch::Acct => "nf_conntrack_acct",
             Switch::Timestamp => "nf_conntrack_timestamp",
+            Switch::Events => "nf_conntrack_events",
         }
     }
 
@@ -48,12 +51,29 @@ impl Switch {
         number(self.name()).map(|value| value != 0)
     }
 
+    /// Its values for on, the better one first: kernels before 5.19 know no events on demand.
+    #[must_use]
+    pub const fn on(self) -> &'static [&'static str] {
+        match self {
+            Switch::Acct | Switch::Timestamp => &["1"],
+            Switch::Events => &["2", "1"],
+        }
+    }
+
     /// Switches it in the calling thread's namespace.
     ///
     /// # Errors
     /// Without CAP_NET_ADMIN, or without the module.
     pub fn set(self, on: bool) -> io::Result<()> {
-        std::fs::write(path(self.name()), if on { "1\n" } else { "0\n" })
+        let values = if on { self.on() } else { &["0"] };
+        let mut written = Ok(());
+        for value in values {
+            written = std::fs::write(path(self.name()), format!("{value}\n"));
+            if written.is_ok() {
+                break;
+            }
+        }
+        written
     }
 }
 

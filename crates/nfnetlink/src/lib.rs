@@ -5,7 +5,7 @@
 //! (conntrack messages and requests), `message` (a received buffer as items), `sys` and `socket`
 //! (the calls), [`EventSocket`] and [`RequestSocket`] (the two that a collector needs); beside
 //! them [`proc`] (the table as text), [`netns`], [`facts`], [`route`] (addresses and routes) and
-//! [`nft`] (activation), [`diag`] (sockets). [`forbidden`] is for the self-test of
+//! [`nft`] (activation), [`tracking`] (who else makes the kernel track), [`diag`] (sockets). [`forbidden`] is for the self-test of
 //! sandboxes.
 //!
 //! A socket belongs to the network namespace that its thread was in when it was opened, and the
@@ -52,6 +52,7 @@ mod request;
 pub mod route;
 mod socket;
 mod sys;
+pub mod tracking;
 mod wire;
 
 pub use error::{Error, Result};

@@ -11,10 +11,12 @@
 //! kinds of leftovers with [`survey`] and removes them with [`clean_up`].
 
 mod batch;
+mod flowtables;
 mod rules;
 
 use crate::error::{Error, Result};
 use crate::facts::Switch;
+pub use flowtables::{Flowtable, flowtables};
 pub use rules::tracking_rules;
 
 use batch::{Batch, NftSocket};
@@ -22,6 +24,9 @@ use batch::{Batch, NftSocket};
 const ACTIVATE: &str = "activating connection tracking";
 const DEACTIVATE: &str = "removing conntop's nftables table";
 const SURVEY: &str = "looking for conntop's nftables tables";
+
+/// The table of [`keep_tracking`], in family inet.
+pub const KEPT: &str = "conntop-keep";
 
 const PREFIX: &str = "conntop-";
 const RESTORE: &str = "conntop-restore-";
@@ -154,6 +159,23 @@ pub fn survey() -> Result<Survey> {
 /// Not permitted, or no nf_tables.
 pub fn clean_up() -> Result<Survey> {
     clean_up_with(&mut NftSocket::open(DEACTIVATE)?, &[])
+}
+
+/// Makes the kernel track from now on: a table [`KEPT`] without an owner, which stays until somebody
+/// deletes it or the namespace ends. Only for those who were asked.
+///
+/// # Errors
+/// Not permitted, or no nf_tables. That it is there already is none.
+pub fn keep_tracking() -> Result<()> {
+    const COMMENT: &str = "made by conntop doctor --fix, stays until it is deleted";
+    let mut batch = Batch::new();
+    batch.add_table(KEPT, false, COMMENT);
+    batch.add_chain(KEPT, "track");
+    batch.add_tracking_rule(KEPT, "track", "conntop: makes the kernel track; meets no packet");
+    match NftSocket::open(ACTIVATE)?.commit(&mut batch, ACTIVATE) {
+        Err(error) if error.errno() == Some(libc::EEXIST) => Ok(()),
+        result => result,
+    }
 }
 
 fn survey_with(socket: &mut NftSocket) -> Result<Survey> {

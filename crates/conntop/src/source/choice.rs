@@ -2,13 +2,8 @@
 //! read, else the machine's own sockets. And how the first takes the place of the second once the kernel
 //! tracks connections.
 
-use std::path::Path;
-use std::{fs, io, thread};
-
 use clap::ValueEnum;
 use conntop_proto::message::KernelFacts;
-use nfnetlink::netns::Netns;
-use nfnetlink::nft;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
@@ -69,10 +64,7 @@ pub fn open_local(kind: SourceKind, config: LocalConfig) -> Result<Local, Source
             local::collector(&config).ok().map(|handle| is_worth_it(&handle.hello().kernel))
         }
         SourceKind::Conntrack | SourceKind::Auto => match local::collector(&config) {
-            Ok(handle)
-                if kind == SourceKind::Conntrack
-                    || is_worth_it(&handle.hello().kernel) && !is_left_over(config.netns.clone()) =>
-            {
+            Ok(handle) if kind == SourceKind::Conntrack || is_worth_it(&handle.hello().kernel) => {
                 return Ok(Local { source: local::local(&handle, config.subscribe)?, switch: None });
             }
             Ok(_) => Some(false),
@@ -85,28 +77,10 @@ pub fn open_local(kind: SourceKind, config: LocalConfig) -> Result<Local, Source
     with_switch(config, tracking)
 }
 
-/// An empty table that nobody is known to fill is not.
+/// A table that nobody is known to fill is not, be it empty or full of what is left of a time when somebody
+/// did.
 fn is_worth_it(kernel: &KernelFacts) -> bool {
     kernel.tracking == Some(true)
-}
-
-/// Whether the entries of the table are only what is left of a time when something tracked: they stay for
-/// days and nothing moves in them. Rules of nftables can be read. What else may track leaves a trace here.
-fn is_left_over(netns: Option<Netns>) -> bool {
-    const OTHERS: [&str; 3] = ["openvswitch", "act_ct", "ip_vs"];
-    let look = move || {
-        let entered = netns.map_or(Ok(()), |netns| netns.enter()).is_ok();
-        let legacy = ["ip_tables_names", "ip6_tables_names"].iter().any(|file| {
-            match fs::read(format!("/proc/thread-self/net/{file}")) {
-                Ok(names) => !names.is_empty(),
-                Err(error) => error.kind() != io::ErrorKind::NotFound,
-            }
-        });
-        let others = || OTHERS.iter().any(|module| Path::new("/sys/module").join(module).exists());
-        entered && !legacy && !others() && nft::tracking_rules().ok() == Some(0)
-    };
-    let thread = thread::Builder::new().name("ct-rules".to_owned()).spawn(look);
-    thread.is_ok_and(|thread| thread.join().unwrap_or(false))
 }
 
 fn with_switch(config: LocalConfig, tracking: Option<bool>) -> Result<Local, SourceError> {

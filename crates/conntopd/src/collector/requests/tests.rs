@@ -67,7 +67,7 @@ fn check(asks: Vec<Ask>, expected: &str) {
         sender.send(ask).unwrap();
     }
     drop(sender);
-    let (known, tracking) = (Known::default(), Tracking::default());
+    let (known, tracking) = (Known::default(), Tracking::open());
     let thread = std::thread::spawn(move || {
         Requests { commands, reports, pool, socket, sources, known, tracking }.run()
     });

@@ -1,6 +1,7 @@
 //! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
 
 mod commands;
+mod doctor;
 mod geoip;
 mod names;
 mod open;
@@ -14,8 +15,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 
 pub use self::commands::{
-    Command, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs, ListArgs, WatchArgs,
-    WhoisArgs,
+    Command, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs, ListArgs,
+    WatchArgs, WhoisArgs,
 };
 pub(crate) use self::open::{Session, open};
 pub use self::options::{Common, Places, ViewKind};
@@ -49,6 +50,7 @@ impl Cli {
         match &mut self.command {
             Some(Command::List(args)) => places.append(&mut args.places.place),
             Some(Command::Watch(args)) => places.append(&mut args.places.place),
+            Some(Command::Doctor(args)) => places.append(&mut args.places.place),
             Some(Command::Whois(_) | Command::Geoip(_)) | None => {}
         }
         let common = &self.common;

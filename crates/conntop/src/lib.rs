@@ -31,6 +31,7 @@ pub mod view;
 
 // Front ends.
 pub mod cli;
+pub mod doctor;
 pub mod list;
 pub mod output;
 pub mod tui;

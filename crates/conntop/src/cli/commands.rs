@@ -15,6 +15,11 @@ pub enum Command {
     List(ListArgs),
     /// Print what happens, one JSON object a line
     Watch(WatchArgs),
+    /// Say whether everything is as it has to be, and what mends it
+    ///
+    /// One line for each check: ok, warn or fail, what was found, and the command that repairs it. With
+    /// --connect it asks the conntopd there what it lacks. Exit code 1 when flows stay unseen or uncounted.
+    Doctor(DoctorArgs),
     /// Ask the registries who has an address
     ///
     /// IANA names the registry, which is asked then; answers are kept for a day.
@@ -55,6 +60,23 @@ pub struct GeoipStatusArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DoctorArgs {
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Repair what conntop may, after asking for each
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: don't ask
+    #[arg(long, requires = "fix")]
+    pub yes: bool,
 }
 
 /// Options of `whois`.

@@ -56,7 +56,12 @@ pub(crate) struct Session {
 /// Opens what the options name, before anything else uses the terminal: ssh may have to ask for a
 /// password.
 pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
-    let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..Subscribe::default() };
+    open_for(common, Subscribe::default()).await
+}
+
+/// The same for somebody who wants only some of it.
+pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
+    let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..subscribe };
     let targets = common.connect.iter().map(|target| target.clone().with_default_port(common.port));
     let targets: Vec<Target> = targets.collect();
     let labels: Vec<String> = targets.iter().map(Target::to_string).collect();
@@ -182,7 +187,7 @@ fn enricher(common: &Common) -> Enricher {
 }
 
 /// How names are asked for, when somebody looks at hosts.
-fn asking(common: &Common) -> Asking {
+pub(super) fn asking(common: &Common) -> Asking {
     Asking {
         dns: common.dns.unwrap_or_default(),
         confirm: common.dns_confirm == Some(true),

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, geoip, screen, server, whois};
+use super::{Cli, Command, ListArgs, doctor, geoip, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::output::say;
@@ -30,7 +30,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
         }
     };
-    match configuration(&cli).map(|config| cli.common.settle(config)).and_then(|()| dispatch(&cli)) {
+    let config = configuration(&cli);
+    let done = match (config, &cli.command) {
+        (Ok(config), _) => {
+            cli.common.settle(config);
+            dispatch(&cli, None)
+        }
+        // Who looks for what is wrong is not refused for it.
+        (Err(wrong), Some(Command::Doctor(_))) => dispatch(&cli, Some(wrong.text)),
+        (Err(wrong), _) => Err(wrong),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -48,7 +58,8 @@ fn configuration(cli: &Cli) -> Result<Config, Failure> {
     })
 }
 
-fn dispatch(cli: &Cli) -> Result<(), Failure> {
+/// Does what the command says; `wrong` is what is wrong with the configuration.
+fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
     // It blocks, and a signal ends it as it ends any program.
     if let Some(Command::Whois(args)) = &cli.command {
         return whois::run(args, &mut io::stdout().lock());
@@ -69,6 +80,10 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
                 let work = watch::run(&cli.common, args, &mut out);
                 // That is how one stops watching.
                 until_signal(work, Ok(())).await
+            }
+            Some(Command::Doctor(args)) => {
+                let work = doctor::run(&cli.common, args, wrong);
+                until_signal(work, Err(interrupted())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
             Some(Command::Whois(_) | Command::Geoip(_)) | None => {

@@ -1,0 +1,20 @@
+//! `conntop doctor`: is everything here as it has to be, and what mends it?
+//!
+//! Order: somebody looks ([`here`], [`elsewhere`]) and finds [`facts`], which are data; one table of
+//! [`checks`] judges them; a [`Report`] is printed, and [`repair`] does what conntop itself may mend, when it
+//! is asked to.
+//!
+//! Looking changes nothing: no module is loaded, no sysctl written, no rule made. That is what
+//! `--fix` is for, which asks before each of them.
+
+pub mod checks;
+pub mod elsewhere;
+pub mod facts;
+pub mod here;
+mod others;
+pub mod repair;
+mod report;
+#[cfg(test)]
+mod tests;
+
+pub use self::report::{Check, Report, Style, Word};

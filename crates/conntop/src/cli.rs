@@ -16,9 +16,9 @@ use clap::{CommandFactory as _, Parser};
 
 pub use self::commands::{
     Command, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs, ListArgs,
-    WatchArgs, WhoisArgs,
+    RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
 };
-pub(crate) use self::open::{Session, open};
+pub(crate) use self::open::{Session, open, open_screen};
 pub use self::options::{Common, Places, ViewKind};
 pub use self::run::main;
 
@@ -51,10 +51,13 @@ impl Cli {
             Some(Command::List(args)) => places.append(&mut args.places.place),
             Some(Command::Watch(args)) => places.append(&mut args.places.place),
             Some(Command::Doctor(args)) => places.append(&mut args.places.place),
+            Some(Command::Record(args)) => places.append(&mut args.places.place),
+            Some(Command::Replay(args)) => self.common.replay = Some(args.file.clone()),
             Some(Command::Whois(_) | Command::Geoip(_)) | None => {}
         }
         let common = &self.common;
         let of_here = [
+            ("--replay", common.replay.is_some()),
             ("--netns", common.netns.is_some()),
             ("--activate", common.activate),
             ("--cpu-budget", common.cpu_budget.is_some()),

@@ -13,7 +13,7 @@ use hashbrown::HashSet;
 
 use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
 use crate::orient::{LocalNets, Net};
-use crate::source::{SourceEnd, SourceEvent};
+use crate::source::{Playing, SourceEnd, SourceEvent};
 
 pub use self::notice::{Notice, NoticeKind};
 
@@ -52,6 +52,7 @@ pub struct Engine {
     lost: Option<Lost>,
     bye: Option<Bye>,
     clock: Option<(BootMillis, Instant)>,
+    playing: Option<Playing>,
     generation: u64,
 }
 
@@ -83,6 +84,7 @@ impl Engine {
             lost: None,
             bye: None,
             clock: None,
+            playing: None,
             generation: 0,
         }
     }
@@ -117,6 +119,17 @@ impl Engine {
                     _ => now,
                 };
                 self.connection = Connection::Stale { cause, since, retry_at: now + retry_in };
+            }
+            SourceEvent::Playing(playing) => {
+                self.tick(playing.boot, now);
+                self.playing = Some(playing);
+            }
+            SourceEvent::Rewound => {
+                self.mirror.begin_again();
+                self.table = None;
+                self.lost = None;
+                self.bye = None;
+                self.clock = None;
             }
             SourceEvent::Ended(end) => self.connection = Connection::Ended(end),
         }
@@ -184,6 +197,12 @@ impl Engine {
     /// Looks at these flows, which the collector was asked to read more often.
     pub fn set_focus(&mut self, flows: &Ids) {
         self.mirror.set_focus(flows);
+    }
+
+    /// Where the recording stands, if this is one that plays.
+    #[must_use]
+    pub fn playing(&self) -> Option<&Playing> {
+        self.playing.as_ref()
     }
 
     /// State of the way to the collector.
@@ -265,7 +284,13 @@ impl Engine {
             Connection::Ended(_) => heard,
             _ => now,
         };
-        let passed = until.saturating_duration_since(heard).as_millis();
+        let passed = until.saturating_duration_since(heard);
+        let passed = match &self.playing {
+            None => passed,
+            Some(playing) if playing.paused => Duration::ZERO,
+            Some(playing) => playing.speed.passes(passed),
+        };
+        let passed = passed.as_millis();
         BootMillis(boot.0.saturating_add(u64::try_from(passed).unwrap_or(0)))
     }
 

@@ -1,7 +1,7 @@
 //! conntop: every connection of a Linux machine or router, live.
 //!
 //! Data takes one way: a [`source`] yields events, the [`engine`] applies them to its [`mirror`],
-//! and front ends ([`tui`], [`list`], [`watch`]) read that. None of them knows where the
+//! and front ends ([`tui`], [`list`], [`watch`], [`record`]) read that. None of them knows where the
 //! data came from.
 #![forbid(unsafe_code)]
 
@@ -34,5 +34,6 @@ pub mod cli;
 pub mod doctor;
 pub mod list;
 pub mod output;
+pub mod record;
 pub mod tui;
 pub mod watch;

@@ -8,10 +8,10 @@ use conntop_proto::flow::BootMillis;
 
 use crate::cli::{Common, ListArgs, Session, open};
 use crate::engine::{Engine, NoticeKind};
-use crate::output::exit::{Failure, LOST};
+use crate::output::exit::{FAILURE, Failure, LOST};
 use crate::output::say;
 use crate::output::{groups, rows};
-use crate::source::SourceEvent;
+use crate::source::{SourceEnd, SourceEvent};
 
 /// How long a table that is complete may be waited for to become fresh and clean: a pass that began
 /// after we asked, without lost events. A collector that paces its passes takes longer.
@@ -39,13 +39,17 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
         None => rows::Query::parse(common)?.with_names(args.names),
     };
     let rates = query.wants_rates() || grouped.as_ref().is_some_and(groups::Query::wants_rates);
-    let sample = args.sample.or_else(|| rates.then_some(SAMPLE));
     let mut session = open(common).await?;
+    // In a recording nobody has to wait for them.
+    let sample = args.sample.or_else(|| (rates || session.recording).then_some(SAMPLE));
     session.announce();
     if let Some(sample) = sample {
         session.nodes.set_window(sample);
     }
-    let failure = settle(&mut session, sample).await?;
+    let failure = match session.recording {
+        true => play(&mut session).await?,
+        false => settle(&mut session, sample).await?,
+    };
     session.know_places().await;
     if args.names {
         let unasked = session.find_names(session.hosts(), NAMES_TIME).await;
@@ -114,6 +118,32 @@ pub(crate) async fn settle(
         if let Some(told) = failure.replace(left_out) {
             say(&told);
         }
+    }
+}
+
+/// Takes in a recording as far as it is asked for. Returns why it is not whole, if it is not.
+///
+/// # Errors
+/// There is nothing in it.
+async fn play(session: &mut Session) -> Result<Option<Failure>, Failure> {
+    let end = loop {
+        match session.peek(None).await? {
+            Some((_, SourceEvent::Ended(end))) => break end,
+            Some((node, event)) => session.apply(node, event)?,
+            None => {}
+        }
+    };
+    let engine = session.nodes.first().engine();
+    let failed = match end {
+        SourceEnd::Failed(error) => Some(Failure::from(error)),
+        SourceEnd::Finished if completeness(engine) == Completeness::Partial => {
+            Some(Failure::new(FAILURE, "the table was not complete yet at that time of the recording"))
+        }
+        SourceEnd::Finished => None,
+    };
+    match (engine.hello(), failed) {
+        (None, Some(failure)) => Err(failure),
+        (_, failed) => Ok(failed),
     }
 }
 

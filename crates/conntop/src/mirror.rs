@@ -188,6 +188,15 @@ impl Mirror {
         Ok(())
     }
 
+    /// Forgets every flow, as if nothing had been heard yet; what was wished stays.
+    pub fn begin_again(&mut self) {
+        let mut fresh = Self::new(self.limits);
+        fresh.passes.set_window(self.passes.wished());
+        std::mem::swap(&mut fresh.classify, &mut self.classify);
+        (fresh.generation, fresh.revision) = (self.generation + 1, self.revision + 1);
+        *self = fresh;
+    }
+
     /// Changes whenever anything that can be read here has changed.
     #[must_use]
     pub fn generation(&self) -> u64 {

@@ -6,10 +6,11 @@ pub mod backoff;
 mod choice;
 mod local;
 mod order;
+mod playing;
 mod progress;
 pub mod record;
 mod remote;
-mod replay;
+pub mod replay;
 mod sockets;
 pub mod ssh;
 mod target;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 
 pub use self::choice::{Local, SourceKind, Switch, open_local};
 pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
+pub use self::playing::{Control, Playing, Speed};
 pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
 pub use self::sockets::sockets;
@@ -55,7 +57,11 @@ pub enum SourceEvent {
         /// When the next attempt begins.
         retry_in: Duration,
     },
-    /// No more events will come.
+    /// Where a recording stands, and how it goes on from there.
+    Playing(Playing),
+    /// A recording begins anew: what was told of flows is to be forgotten.
+    Rewound,
+    /// No more events will come, unless a recording is wound back.
     Ended(SourceEnd),
 }
 
@@ -125,6 +131,8 @@ pub enum Request {
     Focus(Ids),
     /// Stop or resume delivery to this client.
     Pause(bool),
+    /// Something of a recording; others know nothing of it.
+    Play(Control),
 }
 
 /// Running sources, one for each node.

@@ -154,7 +154,11 @@ impl Watch<'_> {
                 if !of_node.connected && !several {
                     return Err(Halt::Failure(Failure::new(LOST, cause.clone())));
                 }
-                say(&format_args!("{cause}; next attempt in {:.1} s", retry_in.as_secs_f64()));
+                if session.recording {
+                    say(&format_args!("{cause}, while it was recorded"));
+                } else {
+                    say(&format_args!("{cause}; next attempt in {:.1} s", retry_in.as_secs_f64()));
+                }
             }
             (SourceEvent::Ended(SourceEnd::Finished), _) => return Ok(false),
             (SourceEvent::Ended(end), _) => return self.end(session, node, end.clone().into()),

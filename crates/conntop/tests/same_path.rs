@@ -172,7 +172,7 @@ impl Client {
             }
             SourceEvent::Stale { .. } => self.lost += 1,
             SourceEvent::Ended(end) => panic!("{}: {end:?}", self.name),
-            SourceEvent::Connected(_) => {}
+            SourceEvent::Connected(_) | SourceEvent::Playing(_) | SourceEvent::Rewound => {}
         }
         self.recording.event(&event).unwrap();
         self.engine.apply(event, Instant::now()).unwrap();

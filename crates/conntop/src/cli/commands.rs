@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::options::{Places, duration};
+use crate::source::Speed;
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -15,6 +16,15 @@ pub enum Command {
     List(ListArgs),
     /// Print what happens, one JSON object a line
     Watch(WatchArgs),
+    /// Write what happens into a file, for conntop replay
+    ///
+    /// The file holds the messages of the collector, a JSON object a line, from the whole table on: who
+    /// talked to whom, so it is for your eyes only (mode 600). It ends with --for, Ctrl-C or SIGTERM.
+    Record(RecordArgs),
+    /// Show a recording as it was: Space pauses, [ and ] change the speed, { and } go back and forward
+    ///
+    /// Without a terminal it prints the table once, as at the end of the recording.
+    Replay(ReplayArgs),
     /// Say whether everything is as it has to be, and what mends it
     ///
     /// One line for each check: ok, warn or fail, what was found, and the command that repairs it. With
@@ -144,6 +154,34 @@ pub struct WatchArgs {
     /// Stop after this time
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub time: Option<Duration>,
+}
+
+/// Options of `record`.
+#[derive(Clone, Debug, Args)]
+pub struct RecordArgs {
+    /// The new file; .zst at the end of its name compresses it; - is the standard output
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// From where.
+    #[command(flatten)]
+    pub places: Places,
+    /// Stop after this time
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub time: Option<Duration>,
+    /// Overwrite the file if there is one
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording; - is the standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// So many times as fast as it was, from 0.1 to 1000
+    #[arg(long, value_name = "N", default_value_t)]
+    pub speed: Speed,
 }
 
 /// Events of `watch`.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
+use conntop_proto::text::sanitize;
 use nfnetlink::netns::Netns;
 use tracing::warn;
 
@@ -15,7 +16,7 @@ use crate::engine::{Engine, Notice, NoticeKind};
 use crate::enrich::Enricher;
 use crate::enrich::geo::{Geo, Search};
 use crate::enrich::lookups::Lookups;
-use crate::enrich::names::{Asking, Names, hosts};
+use crate::enrich::names::{Asking, Dns, Names, hosts};
 use crate::enrich::processes;
 use crate::enrich::services::Services;
 use crate::flow::FlowKey;
@@ -23,11 +24,12 @@ use crate::mirror::Limits;
 use crate::nodes::Nodes;
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::say;
+use crate::source::replay::{self, Play, Recording, play};
 use crate::source::ssh::{self, Questions};
 use crate::source::tls::{Known, TokenSource};
 use crate::source::{
     self, Local, LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind,
-    SourceEvent, Sources, Switch, Target, Wire, remote, remote_by_ssh,
+    SourceEvent, Sources, Speed, Switch, Target, Wire, remote, remote_by_ssh,
 };
 
 /// How long databases of places may be waited for: on a slow disk, reading the largest.
@@ -51,14 +53,59 @@ pub(crate) struct Session {
     pub(crate) lookups: Lookups,
     /// Whether they look for processes.
     pub(crate) processes: bool,
+    /// Whether it is a recording.
+    pub(crate) recording: bool,
+}
+
+/// Opens what the options name for those who take everything as fast as they can.
+pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
+    match &common.replay {
+        Some(file) => open_recording(common, file, Play::Through(common.at)),
+        None => open_for(common, Subscribe::default()).await,
+    }
+}
+
+/// Opens what the options name for somebody who looks on, at this speed if it is a recording.
+pub(crate) async fn open_screen(common: &Common, speed: Speed) -> Result<Session, Failure> {
+    let at = common.at.unwrap_or_default();
+    match &common.replay {
+        Some(file) => open_recording(common, file, Play::Paced { speed, at }),
+        None => open_for(common, Subscribe::default()).await,
+    }
+}
+
+/// Nothing of this machine is mixed with what was recorded elsewhere, but what its user has configured and
+/// the places of addresses. Names are asked for only if he said how: what an address was called then is not
+/// what it is called now.
+fn open_recording(common: &Common, file: &Path, how: Play) -> Result<Session, Failure> {
+    let recording = Recording::open(file)?;
+    let validate = if common.validate { Validate::All } else { Validate::Control };
+    let source = play(recording, validate, how);
+    let name = file.file_name().map_or_else(|| "stdin".into(), |name| name.to_string_lossy());
+    let label = match &*name {
+        replay::STDIN => "recording".to_owned(),
+        name => sanitize(name).into_owned(),
+    };
+    let known = Enricher::new(Geo::default(), Names::new(&common.alias), Services::default());
+    let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
+    let nodes = nodes.with_local(&common.local).with(known);
+    let common = Common { dns: common.dns.or(Some(Dns::Off)), ..common.clone() };
+    Ok(Session {
+        sources: Sources::new([source]),
+        nodes,
+        active: None,
+        leftovers: None,
+        local: false,
+        switch: None,
+        label,
+        lookups: lookups(&common),
+        processes: false,
+        recording: true,
+    })
 }
 
 /// Opens what the options name, before anything else uses the terminal: ssh may have to ask for a
 /// password.
-pub(crate) async fn open(common: &Common) -> Result<Session, Failure> {
-    open_for(common, Subscribe::default()).await
-}
-
 /// The same for somebody who wants only some of it.
 pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
     let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..subscribe };
@@ -103,6 +150,7 @@ pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Se
         label,
         lookups,
         processes: false,
+        recording: false,
     })
 }
 
@@ -177,7 +225,18 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         && processes::worker::start(lookups.finder(), netns)
             .inspect_err(|error| warn!("processes are not shown: {error}"))
             .is_ok();
-    Ok(Session { sources, nodes, active, leftovers, local: true, switch, label, lookups, processes })
+    Ok(Session {
+        sources,
+        nodes,
+        active,
+        leftovers,
+        local: true,
+        switch,
+        label,
+        lookups,
+        processes,
+        recording: false,
+    })
 }
 
 /// What is known from the beginning.

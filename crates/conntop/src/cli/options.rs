@@ -73,6 +73,19 @@ pub struct Common {
     /// runs: an own nft table and two sysctls, restored by the last conntop that ends
     #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
     pub activate: bool,
+    /// Show a recording of conntop record; - is the standard input
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        conflicts_with_all = ["connect", "netns", "activate", "source", "cpu_budget", "interval"],
+        help_heading = "From where"
+    )]
+    pub replay: Option<PathBuf>,
+    /// So long after the beginning of the recording: the screen begins there; list shows the table as it
+    /// was then, not as it is at the end
+    #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
+    pub at: Option<Duration>,
     /// What to read on this machine: auto when nothing is said
     #[arg(
         long,

@@ -12,7 +12,7 @@ use super::{Cli, Command, ListArgs, doctor, geoip, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::output::say;
-use crate::{list, watch};
+use crate::{list, record, watch};
 
 /// Runs the program with its arguments (its name included).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -74,6 +74,11 @@ fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
     runtime.block_on(async {
         match &cli.command {
             None if io::stdout().is_terminal() => screen::run(cli).await,
+            Some(Command::Replay(_)) if io::stdout().is_terminal() => screen::run(cli).await,
+            Some(Command::Record(args)) => {
+                log_to_stderr();
+                record::run(&cli.common, args, signalled()?).await
+            }
             Some(Command::Watch(args)) => {
                 log_to_stderr();
                 let mut out = io::stdout().lock();
@@ -86,7 +91,7 @@ fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
                 until_signal(work, Err(interrupted())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
-            Some(Command::Whois(_) | Command::Geoip(_)) | None => {
+            Some(Command::Whois(_) | Command::Geoip(_) | Command::Replay(_)) | None => {
                 until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await
             }
         }
@@ -98,17 +103,27 @@ async fn until_signal(
     work: impl Future<Output = Result<(), Failure>>,
     at_signal: Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let signalled = signalled()?;
+    tokio::select! {
+        result = work => result,
+        () = signalled => at_signal,
+    }
+}
+
+/// Is ready when somebody wants the program to end.
+fn signalled() -> Result<impl Future<Output = ()>, Failure> {
     let listen =
         |kind| signal(kind).map_err(|error| Failure::new(FAILURE, format!("listen to signals: {error}")));
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     let mut hangup = listen(SignalKind::hangup())?;
-    tokio::select! {
-        result = work => result,
-        _ = interrupt.recv() => at_signal,
-        _ = terminate.recv() => at_signal,
-        _ = hangup.recv() => at_signal,
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    })
 }
 
 fn interrupted() -> Failure {

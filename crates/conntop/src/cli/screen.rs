@@ -2,7 +2,7 @@
 
 use std::env;
 
-use super::{Cli, Common, Session, ViewKind, open};
+use super::{Cli, Command, Common, Session, ViewKind, open_screen};
 use crate::activate::{Leftovers, Repair};
 use crate::columns::{self, Preset};
 use crate::enrich::geo::shown;
@@ -10,7 +10,7 @@ use crate::geoip::offer::Offer;
 use crate::output::exit::{FAILURE, Failure, USAGE};
 use crate::output::terminal_size;
 use crate::sort::Sort;
-use crate::source::Switch;
+use crate::source::{Speed, Switch};
 use crate::tui::app::{App, Options};
 use crate::tui::draw::Look;
 use crate::tui::glyphs::Charset;
@@ -21,7 +21,11 @@ use crate::tui::zone::Zone;
 /// Runs the screen until somebody quits.
 pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let common = &cli.common;
-    let session = open(common).await?;
+    let speed = match &cli.command {
+        Some(Command::Replay(args)) => args.speed,
+        _ => Speed::NORMAL,
+    };
+    let session = open_screen(common, speed).await?;
     let options = options(common, &session)?;
     let Session { sources, nodes, active, switch, lookups, .. } = session;
     let repair = Repair::new(super::open::netns(common), active);
@@ -46,6 +50,7 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
     Ok(Options {
         source: session.label.clone(),
         local: session.local,
+        recording: session.recording,
         preset,
         columns,
         filter: common.filter.clone(),

@@ -175,6 +175,10 @@ impl Passes {
         self.choose();
     }
 
+    pub(super) fn wished(&self) -> Duration {
+        self.wished
+    }
+
     pub(super) fn window(&self) -> Option<Window> {
         self.window.as_ref().map(|(from, to)| Window { from: from.middle(), to: to.middle() })
     }

@@ -109,6 +109,7 @@ async fn run(
                 }
                 Some(Request::Focus(ids)) => subscriber.focus(ids),
                 Some(Request::Pause(on)) => subscriber.pause(on),
+                Some(Request::Play(_)) => {}
                 None => return,
             },
             frame = subscriber.next() => {

@@ -1,10 +1,10 @@
-//! Recordings: the lines of the wire in a file, the server's hello first. Nothing else is added, so
-//! whatever can read the protocol can read a recording.
+//! Recordings: the lines of the wire in a file, the server's hello first. Nothing else is added but a
+//! `bye` where the connection was lost, so whatever can read the protocol can read a recording.
 
 use std::io::Write;
 
 use conntop_proto::codec::{EncodeError, encode_line};
-use conntop_proto::message::{ServerHello, ServerMessage};
+use conntop_proto::message::{Bye, ByeReason, ServerHello, ServerMessage};
 
 use super::SourceEvent;
 
@@ -13,6 +13,8 @@ use super::SourceEvent;
 pub struct Recorder<W> {
     out: W,
     line: Vec<u8>,
+    /// Whether the connection is known to be lost.
+    lost: bool,
 }
 
 /// Why a recording cannot be continued.
@@ -29,10 +31,10 @@ pub enum RecordError {
 impl<W: Write> Recorder<W> {
     /// Begins a recording.
     pub fn new(out: W) -> Self {
-        Self { out, line: Vec::new() }
+        Self { out, line: Vec::new(), lost: false }
     }
 
-    /// Writes what an event brings: the hello of a connection, messages; nothing else.
+    /// Writes what an event brings: the hello of a connection, messages, and that it was lost.
     ///
     /// # Errors
     /// When a message is too long or the writer fails.
@@ -42,7 +44,16 @@ impl<W: Write> Recorder<W> {
             SourceEvent::Messages(messages) => {
                 messages.as_slice().iter().try_for_each(|message| self.message(message))
             }
-            SourceEvent::Stale { .. } | SourceEvent::Ended(_) => Ok(()),
+            // Each further attempt says the same.
+            SourceEvent::Stale { cause, .. } if !self.lost => {
+                self.lost = true;
+                let text = cause.clone();
+                self.message(&ServerMessage::Bye(Bye { reason: ByeReason::Timeout, text }))
+            }
+            SourceEvent::Stale { .. }
+            | SourceEvent::Playing(_)
+            | SourceEvent::Rewound
+            | SourceEvent::Ended(_) => Ok(()),
         }
     }
 
@@ -51,6 +62,7 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// As [`Recorder::event`].
     pub fn hello(&mut self, hello: &ServerHello) -> Result<(), RecordError> {
+        self.lost = false;
         self.message(&ServerMessage::Hello(Box::new(hello.clone())))
     }
 
@@ -63,6 +75,11 @@ impl<W: Write> Recorder<W> {
         encode_line(message, &mut self.line)?;
         self.out.write_all(&self.line)?;
         Ok(())
+    }
+
+    /// What is written to.
+    pub fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     /// Flushes and gives the writer back.

@@ -349,7 +349,7 @@ impl Remote {
                         self.farewell(io).await;
                         return Err(Over::Unwanted);
                     };
-                    let message = self.remember(request);
+                    let Some(message) = self.remember(request) else { continue };
                     if !matches!(message, ClientMessage::Focus(_)) || focus {
                         let mut out = Vec::new();
                         self.encode(&message, &mut out)?;
@@ -465,9 +465,9 @@ impl Remote {
         encode_line(message, out).map_err(|source| Over::Encode { target: self.target(), source })
     }
 
-    /// Keeps what a request sets, so that the next connection begins with it.
-    fn remember(&mut self, request: Request) -> ClientMessage {
-        match request {
+    /// Keeps what a request sets, so that the next connection begins with it; what the server is told.
+    fn remember(&mut self, request: Request) -> Option<ClientMessage> {
+        Some(match request {
             Request::Subscribe(subscribe) => {
                 self.subscribe = subscribe.clone();
                 ClientMessage::Subscribe(subscribe)
@@ -480,7 +480,8 @@ impl Remote {
                 self.paused = on;
                 ClientMessage::Pause(Pause { on })
             }
-        }
+            Request::Play(_) => return None,
+        })
     }
 
     fn target(&self) -> String {

@@ -1,61 +1,122 @@
-//! A recording as a source. It is read as fast as the front end takes it, and trusted no more than
-//! a server.
+//! A recording as a source: by its own clock as it was, or as fast as the front end takes it.
 
-use conntop_proto::codec::{LineDecoder, Validate};
-use conntop_proto::message::ServerMessage;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::sync::mpsc;
+mod length;
+mod player;
+mod reader;
+mod timeline;
 
-use super::{Messages, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Bytes of one read.
-const READ: usize = 64 * 1024;
+use conntop_proto::codec::Validate;
+use tokio::io::AsyncRead;
+use tokio::net::unix::pipe;
 
-/// Starts to read a recording. Must be called within a tokio runtime.
-#[must_use]
-pub fn replay(recording: impl AsyncRead + Send + Unpin + 'static, validate: Validate) -> Source {
-    let (source, events, requests) = Source::pair();
-    tokio::spawn(async move {
-        let end = match read(recording, validate, &events).await {
-            Ok(()) => SourceEnd::Finished,
-            Err(error) => SourceEnd::Failed(error),
-        };
-        let _gone = events.send(SourceEvent::Ended(end)).await;
-        drop(requests);
-    });
-    source
+use self::player::Player;
+use self::reader::{Bytes, failed};
+use super::playing::Speed;
+use super::{Source, SourceError, SourceErrorKind};
+
+/// What stands for the standard input.
+pub const STDIN: &str = "-";
+
+/// How to play a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Play {
+    /// As fast as the front end takes it, to its end or to that long after its beginning.
+    Through(Option<Duration>),
+    /// By its own clock.
+    Paced {
+        /// How fast.
+        speed: Speed,
+        /// Where to begin.
+        at: Duration,
+    },
 }
 
-async fn read(
-    mut recording: impl AsyncRead + Unpin,
-    validate: Validate,
-    events: &mpsc::Sender<SourceEvent>,
-) -> Result<(), SourceError> {
-    let mut decoder = LineDecoder::<ServerMessage>::new(validate);
-    let mut buffer = vec![0; READ];
-    let mut begun = false;
-    loop {
-        let n = recording.read(&mut buffer).await.map_err(|e| failed(SourceErrorKind::Other, &e))?;
-        if n == 0 {
-            return decoder.finish().map_err(|e| failed(SourceErrorKind::Protocol, &e));
+/// A recording.
+pub struct Recording {
+    place: Place,
+}
+
+enum Place {
+    /// A file that can be read again.
+    File(PathBuf),
+    /// What can be read once; `None` when it has been.
+    Once(Option<Bytes>),
+}
+
+impl Recording {
+    /// The recording in a file, or from the standard input for `-`. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, SourceError> {
+        let shown = path.display();
+        let wrong = |error: io::Error| failed(SourceErrorKind::Config, &format_args!("{shown}: {error}"));
+        if path.as_os_str() == STDIN {
+            let file = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(wrong)?);
+            return Ok(Self { place: Place::Once(Some(once(file).map_err(wrong)?)) });
         }
-        decoder.push(buffer.get(..n).unwrap_or_default());
-        while let Some(message) = decoder.next() {
-            let event = match message.map_err(|e| failed(SourceErrorKind::Protocol, &e))? {
-                ServerMessage::Hello(hello) => SourceEvent::Connected(hello),
-                _ if !begun => {
-                    return Err(failed(SourceErrorKind::Protocol, &"it does not begin with a hello"));
-                }
-                message => SourceEvent::Messages(Messages::new([message])),
-            };
-            begun = true;
-            if events.send(event).await.is_err() {
-                return Ok(());
-            }
+        let file = File::open(path).map_err(wrong)?;
+        let metadata = file.metadata().map_err(wrong)?;
+        if metadata.is_dir() {
+            return Err(wrong(io::ErrorKind::IsADirectory.into()));
         }
+        let place = match metadata.is_file() {
+            true => Place::File(path.to_owned()),
+            false => Place::Once(Some(once(file).map_err(wrong)?)),
+        };
+        Ok(Self { place })
+    }
+
+    /// A recording that can be read once.
+    pub fn of(bytes: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        Self { place: Place::Once(Some(Box::new(bytes))) }
+    }
+
+    /// Whether it can be read again.
+    fn rewinds(&self) -> bool {
+        matches!(self.place, Place::File(_))
+    }
+
+    /// Its bytes from the beginning; `None` when they are gone.
+    fn bytes(&mut self) -> io::Result<Option<Bytes>> {
+        Ok(match &mut self.place {
+            Place::File(path) => Some(Box::new(tokio::fs::File::from_std(File::open(path)?))),
+            Place::Once(bytes) => bytes.take(),
+        })
     }
 }
 
-fn failed(kind: SourceErrorKind, error: &dyn std::fmt::Display) -> SourceError {
-    SourceError { kind, text: format!("recording: {error}") }
+/// Whoever writes into a pipe may take his time, and nobody waits for him when the program ends.
+fn once(file: File) -> io::Result<Bytes> {
+    let kind = file.metadata()?.file_type();
+    if kind.is_fifo() {
+        return Ok(Box::new(pipe::Receiver::from_file(file)?));
+    }
+    if kind.is_socket() {
+        let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(file));
+        stream.set_nonblocking(true)?;
+        return Ok(Box::new(tokio::net::UnixStream::from_std(stream)?));
+    }
+    Ok(Box::new(tokio::fs::File::from_std(file)))
+}
+
+/// Starts to read a recording as fast as it is taken. Must be called within a tokio runtime.
+#[must_use]
+pub fn replay(recording: impl AsyncRead + Send + Unpin + 'static, validate: Validate) -> Source {
+    play(Recording::of(recording), validate, Play::Through(None))
+}
+
+/// Starts to play a recording. Must be called within a tokio runtime.
+#[must_use]
+pub fn play(recording: Recording, validate: Validate, play: Play) -> Source {
+    let (source, events, requests) = Source::pair();
+    tokio::spawn(Player::new(recording, validate, play, events).run(requests));
+    source
 }

@@ -122,7 +122,7 @@ impl Task {
                     Some(Request::Subscribe(subscribe)) => self.subscribe(&subscribe),
                     Some(Request::Pause(on)) => paused = on,
                     // All sockets are read each time.
-                    Some(Request::Focus(_)) => {}
+                    Some(Request::Focus(_) | Request::Play(_)) => {}
                     None => return,
                 },
                 () = sleep_until(next), if !paused => {

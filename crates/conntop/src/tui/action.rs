@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::pane::Pane;
+use crate::source::Control;
 
 /// One step or jump in whatever is on top: the rows, a menu, a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +117,8 @@ pub enum Action {
     SortInvert,
     /// Stops and restarts the display; collection goes on.
     Pause,
+    /// Asks something of the recording that plays.
+    Play(Control),
     /// Keeps the rows where they are while their values move, or lets them move again.
     Freeze,
     /// The next of the rate windows.
@@ -153,6 +156,8 @@ pub enum Effect {
     Suspend,
     /// Tell the source to stop or to resume delivery.
     Pause(bool),
+    /// Tell the recording what is asked of it.
+    Play(Control),
     /// Forget what is believed to be on the screen.
     Repaint,
     /// Make the kernel track connections; the outcome comes back to the application.

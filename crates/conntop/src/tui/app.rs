@@ -17,6 +17,7 @@ mod layers;
 mod listing;
 mod marking;
 mod pace;
+mod playback;
 mod whois;
 
 use std::net::IpAddr;
@@ -72,6 +73,8 @@ pub struct Options {
     pub source: String,
     /// Whether the collector runs in this process, so that its kernel can be changed from here.
     pub local: bool,
+    /// Whether it is a recording that is shown.
+    pub recording: bool,
     /// Whose default columns; when not chosen, those that suit the first flows of this machine, and of
     /// a remote one those of a router.
     pub preset: Option<Preset>,
@@ -160,7 +163,7 @@ impl App {
             layers,
             sort: options.sort.unwrap_or_else(default_sort),
             preset: options.preset.unwrap_or_default(),
-            suits: options.preset.is_none() && options.local,
+            suits: options.preset.is_none() && (options.local || options.recording),
             hide_local: false,
             unit: options.unit,
             names: options.names,
@@ -410,10 +413,8 @@ impl App {
             Action::SortRight => self.sort_beside(1),
             Action::SortLeft => self.sort_beside(-1),
             Action::SortInvert => self.invert(),
-            Action::Pause => {
-                self.paused = if self.paused.is_some() { None } else { Some(now) };
-                effects.push(Effect::Pause(self.paused.is_some()));
-            }
+            Action::Pause => effects.push(self.pause(now)),
+            Action::Play(control) => effects.extend(self.play(control)),
             Action::Freeze => self.frozen = !self.frozen,
             Action::Window => self.next_window(),
             Action::Bits => {

@@ -8,6 +8,7 @@ use crossterm::event::KeyCode;
 use super::action::{Action, Edit, Motion};
 use super::key::Key;
 use super::pane::Pane;
+use crate::source::Control;
 
 /// What is on top and gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +87,7 @@ use Context::{Details, Dialog, Flows, Groups, Help, Menu, Notice, Prompt, Tables
 
 const ROWS: &[Context] = &[Flows];
 const PANES: &[Context] = &[Flows, Groups, Tables];
+const PLAYS: &[Context] = &[Flows, Groups, Tables, Details];
 const OF_FLOWS: &[Context] = &[Flows, Groups];
 const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu];
 const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
@@ -141,9 +143,14 @@ pub const BINDINGS: &[Binding] = &[
         &[Key::ch(' ')],
         Action::Pause,
         &[Flows, Groups, Tables, Details],
-        "pause the display; collection goes on",
+        "pause the display; collection goes on (a recording stands)",
         "Pause",
     ),
+    bind(&[Key::ch('[')], Action::Play(Control::Slower), PLAYS, "recording: half as fast", ""),
+    bind(&[Key::ch(']')], Action::Play(Control::Faster), PLAYS, "recording: twice as fast", ""),
+    bind(&[Key::ch('{')], Action::Play(Control::Skip(-30)), PLAYS, "recording: 30 seconds back", ""),
+    bind(&[Key::ch('}')], Action::Play(Control::Skip(30)), PLAYS, "recording: 30 seconds forward", ""),
+    bind(&[Key::ch('.')], Action::Play(Control::Step), PLAYS, "recording: pause behind the next change", ""),
     bind(&[Key::ch('o')], Action::Freeze, OF_FLOWS, "freeze the order: values move, rows do not", "Order"),
     bind(
         &[Key::ch('w')],

@@ -225,6 +225,7 @@ pub async fn run(
                 }
                 Effect::Repaint => guard.repaint()?,
                 Effect::Pause(on) => sources.request_all(&Request::Pause(on)),
+                Effect::Play(control) => sources.request_all(&Request::Play(control)),
                 Effect::Activate => match repairs.activate() {
                     Ok(text) => app.activated(text),
                     Err(text) => app.report("Activate tracking", text),

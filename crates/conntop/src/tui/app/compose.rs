@@ -101,6 +101,10 @@ impl App {
 
     /// Name of the machine and where the flows come from; of several nodes how each is.
     fn whose(&self) -> (String, String) {
+        if let Some(place) = self.recording_place() {
+            let name = self.engine().hello().map_or_else(String::new, |hello| hello.name.clone());
+            return (name, place);
+        }
         if !self.nodes.several() {
             let hello = self.engine().hello();
             let name = hello.map_or_else(String::new, |hello| hello.name.clone());
@@ -281,6 +285,7 @@ impl App {
             Connection::Stale { .. } => Span::new("stale", Role::Error),
             Connection::Ended(SourceEnd::Finished) => Span::new("end of recording", Role::Label),
             Connection::Ended(SourceEnd::Failed(_)) => Span::new("ended", Role::Error),
+            Connection::Live if self.engine().playing().is_some() => self.recording_word(),
             Connection::Live if self.nodes.first().failure().is_some() => Span::new("ended", Role::Error),
             Connection::Live if self.frozen => Span::new("order frozen", Role::Accent),
             Connection::Live => Span::new("live", Role::Label),

@@ -133,6 +133,10 @@ impl App {
         let active = self.activated
             || self.engine().tracking() == Some(true)
                 && self.engine().kernel().is_some_and(|k| k.acct == Some(true));
+        if self.options.recording {
+            let text = "This is a recording: nothing of the machine can be changed from here.".to_owned();
+            return Open::Notice { title: "Activate tracking", text };
+        }
         if !self.options.local {
             let text = "Tracking can be activated only on the machine itself: start conntop --activate \
                         there.";

@@ -69,7 +69,10 @@ impl Member {
                 }
             }
             SourceEvent::Stale { cause, .. } => self.lost.push(cause.clone()),
-            SourceEvent::Connected(_) | SourceEvent::Ended(_) => {}
+            SourceEvent::Connected(_)
+            | SourceEvent::Playing(_)
+            | SourceEvent::Rewound
+            | SourceEvent::Ended(_) => {}
         }
         self.engine.apply(event, Instant::now()).expect("a message that does not contradict itself");
     }

@@ -7,6 +7,7 @@
 //! A filter's text is bounded in length and nesting, so reading, printing, evaluating and dropping
 //! it take bounded time and stack.
 
+mod complete;
 mod error;
 mod eval;
 mod expr;
@@ -15,7 +16,9 @@ mod lexer;
 mod manual;
 mod operand;
 mod parse;
+mod search;
 mod typing;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -26,12 +29,14 @@ use std::str::FromStr;
 use crate::columns::Column;
 use crate::flow::FlowView;
 
+pub use self::complete::{Completion, complete, context};
 pub use self::error::FilterError;
 pub use self::expr::{Expr, Op, Test};
 pub use self::fields::{FIELDS, Field, Kind, field};
 pub use self::manual::manual;
 pub use self::operand::Operand;
 pub use self::typing::Typed;
+pub use self::values::values;
 
 /// Longest text of a filter, bytes: a line of a person or a script, never a file.
 pub const MAX_LENGTH: usize = 4096;
@@ -115,7 +120,9 @@ impl Filter {
     pub fn asks_what_is_learned(&self) -> bool {
         self.expr.has(&|part| match part {
             Expr::Test(test) => {
-                let named = |operand: &Operand| matches!(operand, Operand::Host(_));
+                let named = |operand: &Operand| {
+                    matches!(operand, Operand::Host(_) | Operand::Glob(_) | Operand::Begun(_))
+                };
                 test.field.is_learned() || test.operands.iter().any(named)
             }
             _ => true,

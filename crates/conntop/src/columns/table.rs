@@ -187,7 +187,7 @@ pub static COLUMNS: &[Column] = &[
         width: growing(15, 21),
         priority: 25,
         value: |f| present(f.translated_destination(), Value::End),
-        field: Some("nataddr"),
+        field: Some("backend"),
         help: "the real destination of a connection whose destination is translated",
         ..ADDRESS
     },
@@ -574,6 +574,7 @@ pub static COLUMNS: &[Column] = &[
         header: "ENDED",
         width: fixed(9),
         value: |f| present(f.ended.map(|e| e.reason), Value::EndReason),
+        field: Some("end"),
         help: "why it ended: destroyed (the kernel said so), missing from a pass, replaced by another",
         ..TEXT
     },

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::fields::{Field, Getter, field};
+use super::fields::{Field, Getter, Kind, field};
 use super::lexer::is_word;
 use super::operand::Operand;
 
@@ -101,6 +101,27 @@ impl Expr {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(|part| part.has(holds)),
             Self::Not(inner) => inner.has(holds),
             Self::Test(_) | Self::Word(_) => holds(self),
+        }
+    }
+
+    /// Takes the last value as the beginning of one; false when there is none that may be.
+    pub(super) fn begin_last(&mut self) -> bool {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.last_mut().is_some_and(Self::begin_last),
+            Self::Test(Test { field, op: Op::Equal, operands }) => match operands.last_mut() {
+                Some(Operand::Glob(glob)) => {
+                    glob.push('*');
+                    true
+                }
+                Some(operand @ (Operand::Host(_) | Operand::Text(_))) if field.kind != Kind::YesNo => {
+                    let (Operand::Host(text) | Operand::Text(text)) = &*operand else { return false };
+                    *operand = Operand::Begun(text.clone());
+                    true
+                }
+                _ => false,
+            },
+            // What begins so is not to vanish while it is typed.
+            Self::Not(_) | Self::Test(_) | Self::Word(_) => false,
         }
     }
 

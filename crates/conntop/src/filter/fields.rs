@@ -231,15 +231,15 @@ fields! {
     "dir": Kind::Dir, One(|f| Value::Dir(f.dir)),
         "dir out", "who opened it, seen from the local end";
     "src" | "source": Kind::Net, One(|f| Value::Address(f.orig().src)),
-        "src 192.168.1.5", "address of who opened the connection";
+        "src 192.168.1.13", "address of who opened the connection";
     "dst" | "destination": Kind::Net, One(|f| Value::Address(f.orig().dst)),
-        "dst in 10/8", "address that the connection was opened to";
+        "dst in 151.101.0.0/16", "address that the connection was opened to";
     "sport": Kind::Port, One(|f| port(f.src())),
-        "sport 1000-2000", "port of who opened the connection";
+        "sport 40000-45000", "port of who opened the connection";
     "dport": Kind::Port, One(|f| port(f.dst())),
         "dport {80, https}", "port that the connection was opened to";
     "port": Kind::Port, Two(|f| [port(f.src()), port(f.dst())]),
-        "port 53", "port of either end";
+        "port {53, 123}", "port of either end";
     "host": Kind::Host, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
         "host example.com", "address of either end, or its name or the end of that, as far as names are known";
     "net": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
@@ -248,29 +248,33 @@ fields! {
             let (orig, reply) = (f.orig(), f.reply());
             [orig.src, orig.dst, reply.src, reply.dst].map(Value::Address)
         }),
-        "addr 203.0.113.1", "any address of both tuples, translated ones too";
+        "addr 203.0.113.7", "any address of both tuples, translated ones too";
     "nataddr": Kind::Net, Two(|f| [
             present(f.translated_source(), address),
             present(f.translated_destination(), address),
         ]),
-        "nataddr 203.0.113.1", "address that source or destination is translated to; `none` without NAT";
+        "nataddr 203.0.113.7", "address that source or destination is translated to; `none` without NAT";
     "natport": Kind::Port, Two(|f| [
             f.translated_source().map_or(Value::Absent, port),
             f.translated_destination().map_or(Value::Absent, port),
         ]),
-        "natport 40001", "port that source or destination is translated to";
+        "natport != none", "port that source or destination is translated to";
+    "backend": Kind::Net, One(|f| present(f.translated_destination(), address)),
+        "backend 192.168.1.5", "real destination behind a translated one; `none` without";
+    "backend_port": Kind::Port, One(|f| f.translated_destination().map_or(Value::Absent, port)),
+        "backend_port 443", "port of the real destination behind a translated one";
     "local": Kind::Net, One(|f| address(f.local())),
-        "local 192.168.1.5", "address of the local end";
+        "local in 192.168.1.0/28", "address of the local end";
     "remote": Kind::Net, One(|f| address(f.remote())),
-        "remote != 8.8.8.8", "address of the other end";
+        "remote != 9.9.9.9", "address of the other end";
     "lport": Kind::Port, One(|f| port(f.local())),
-        "lport ssh", "port of the local end";
+        "lport https", "port of the local end";
     "rport": Kind::Port, One(|f| port(f.remote())),
         "rport 443", "port of the other end";
     "mark": Kind::Mark, One(|f| Value::Mark(f.flow.mark())),
         "mark 0x10/0xf0", "connection mark, with a mask of the bits that count";
     "zone": Kind::Number(65_535), One(|f| Value::Number(u64::from(f.flow.zone()))),
-        "zone 1", "zone of the original direction, 0 when none";
+        "zone 0", "zone of the original direction, 0 when none";
     "helper": Kind::Text, One(|f| present(f.flow.helper(), Value::Text)),
         "helper ftp", "helper that follows the connection; `none` without";
     "status": Kind::Status, One(|f| Value::Status(f.flow.status())),
@@ -278,20 +282,20 @@ fields! {
     "offload": Kind::Offload, One(|f| Value::Offload(Offload::of(f.flow.status()))),
         "offload != no", "who forwards its packets: no (the network stack), sw (a flowtable), hw";
     "age": Kind::Duration, One(|f| Value::Time(f.age())),
-        "age > 5m", "time since it began";
+        "age > 1h", "time since it began";
     "idle": Kind::Duration, One(|f| known(f.idle(), Value::Time)),
-        "idle > 1h", "time since its counters last moved";
+        "idle > 5s", "time since its counters last moved";
     "timeout": Kind::Duration, One(|f| match f.ended {
             Some(_) => Value::Absent,
             None => known(f.timeout(), Value::Left),
         }),
-        "timeout < 30s", "time until the kernel forgets it";
+        "timeout < 1m", "time until the kernel forgets it";
     "bytes" | "total": Kind::Bytes, One(|f| known(f.bytes_down_up().map(sum), Value::Bytes)),
         "bytes >= 10MiB", "IP bytes of both directions since the flow began";
     "bytes_down": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(down, _)| Value::Bytes(down))),
-        "bytes_down > 1GB", "the same towards the local end";
+        "bytes_down > 500MB", "the same towards the local end";
     "bytes_up": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up))),
-        "bytes_up > 1GB", "the same from the local end";
+        "bytes_up > 100MB", "the same from the local end";
     "seen": Kind::Bytes, One(|f| known(f.seen().map(sum), Value::Bytes)),
         "seen > 10MiB", "IP bytes of both directions since conntop began or since the mark";
     "seen_down": Kind::Bytes, One(|f| known(f.seen(), |(down, _)| Value::Bytes(down))),
@@ -311,7 +315,7 @@ fields! {
     "up": Kind::Rate, One(|f| known(f.down_up(), |(_, up)| Value::Rate(up))),
         "up 1Mbit-10Mbit", "rate from the local end";
     "id": Kind::Number(u64::MAX), One(|f| Value::Number(f.flow.id().0)),
-        "id 4711", "number of the flow";
+        "id < 10", "number of the flow";
     "node": Kind::Text, One(|f| match f.node_name {
             "" => Value::Unknown,
             name => Value::Text(name),
@@ -319,6 +323,8 @@ fields! {
         "node router1", "machine whose table it is in, where there are several";
     "own": Kind::YesNo, One(|f| Value::Text(if f.is_own() { "yes" } else { "no" })),
         "own no", "whether it is one of conntop's own questions for names";
+    "end": Kind::Text, One(|f| present(f.ended.map(|end| end.reason), Value::EndReason)),
+        "end none", "why it ended: destroyed, missing or replaced; `none` of live flows";
     "service": Kind::Text, One(|f| match f.service() {
             Fact::Known(name) => Value::Text(name),
             Fact::Unknown | Fact::Absent => Value::Absent,
@@ -330,7 +336,7 @@ fields! {
         ]),
         "name ~ example", "name of either end, as far as it is known";
     "remote_name": Kind::Text, One(|f| known(f.name(f.remote().address), Value::Text)),
-        "remote_name ~ example", "name of the other end";
+        "remote_name *.github.com", "name of the other end";
     "src_name": Kind::Text, One(|f| known(f.name(f.orig().src), Value::Text)),
         "src_name unknown", "name of who opened the connection";
     "dst_name": Kind::Text, One(|f| known(f.name(f.orig().dst), Value::Text)),
@@ -338,35 +344,35 @@ fields! {
     "country": Kind::Text, Two(|f| [Value::country(f, f.orig().src), Value::country(f, f.orig().dst)]),
         "country != DE", "country of either end, two letters";
     "cc": Kind::Text, One(|f| Value::country(f, f.remote().address)),
-        "cc {DE, FR}", "country of the other end";
+        "cc {DE, NL}", "country of the other end";
     "src_cc": Kind::Text, One(|f| Value::country(f, f.orig().src)),
         "src_cc none", "country of who opened the connection; `none` of private addresses";
     "dst_cc": Kind::Text, One(|f| Value::country(f, f.orig().dst)),
         "dst_cc US", "country of whom the connection was opened to";
     "city": Kind::Text, Two(|f| [Value::city(f, f.orig().src), Value::city(f, f.orig().dst)]),
-        "city ~ berlin", "city of either end";
+        "city ~ frank", "city of either end";
     "src_city": Kind::Text, One(|f| Value::city(f, f.orig().src)),
-        "src_city Paris", "city of who opened the connection";
+        "src_city none", "city of who opened the connection";
     "dst_city": Kind::Text, One(|f| Value::city(f, f.orig().dst)),
-        "dst_city Paris", "city of whom the connection was opened to";
+        "dst_city Frankfurt", "city of whom the connection was opened to";
     "asn": Kind::Asn, Two(|f| [Value::asn(f, f.orig().src), Value::asn(f, f.orig().dst)]),
         "asn AS13335", "number of the network (autonomous system) of either end";
     "remote_asn": Kind::Asn, One(|f| Value::asn(f, f.remote().address)),
-        "remote_asn 64496", "the same of the other end";
+        "remote_asn 714", "the same of the other end";
     "org": Kind::Text, Two(|f| [Value::org(f, f.orig().src), Value::org(f, f.orig().dst)]),
         "org ~ cloudflare", "who runs the network of either end; private, loopback, multicast, ...";
     "remote_org": Kind::Text, One(|f| Value::org(f, f.remote().address)),
-        "remote_org private", "the same of the other end";
+        "remote_org ~ inc", "the same of the other end";
     "process": Kind::Text, One(|f| Value::of(f.process(), |p| known(p.name.as_deref(), Value::Text))),
-        "process ~ curl", "process at this machine's end";
+        "process ~ fire", "process at this machine's end";
     "pid": Kind::Number(u64::MAX), One(|f| Value::of(f.process(), |p| known(p.pid, |pid| Value::Number(u64::from(pid))))),
         "pid 4711", "number of the process";
     "user": Kind::Text, One(|f| Value::of(f.process(), |p| Value::Text(&p.user))),
-        "user www-data", "user whose process it is";
+        "user alice", "user whose process it is";
     "unit": Kind::Text, One(|f| Value::of(f.process(), |p| Value::of(p.unit.as_ref(), |unit| Value::Text(unit)))),
-        "unit nginx.service", "unit or container of the process; `none` without";
+        "unit app-*.scope", "unit or container of the process; `none` without";
     "command": Kind::Text, One(|f| Value::of(f.process(), |p| known(p.command.as_deref(), Value::Text))),
-        "command ~ backup", "command line of the process";
+        "command ~ new-window", "command line of the process";
     "labels" | "label": Kind::Label, One(|f| present(f.flow.labels(), Value::Labels)),
         "labels 5", "this label bit is set; `none` without any";
 }

@@ -52,6 +52,11 @@ pub enum Operand {
     Label(u8),
     /// Text in lower case.
     Text(String),
+    /// Text in lower case in which `*` stands for any letters and `?` for one.
+    Glob(String),
+    /// Text in lower case that the value begins with, or a label of a name: what is being typed still. A
+    /// filter that was read as a whole has none.
+    Begun(String),
 }
 
 /// What was expected instead, and what may have been meant.
@@ -93,6 +98,9 @@ impl Operand {
             Kind::Flags => flags(text),
             Kind::Dir => named(kind, text, &Dir::ALL, |dir| dir.word()).map(Self::Dir),
             Kind::Net => net(kind, text),
+            Kind::Host if is_glob(text) && is_name(&text.replace(GLOB, "a")) => {
+                Ok(Self::Glob(text.to_ascii_lowercase()))
+            }
             Kind::Host if is_name(text) => Ok(Self::Host(text.trim_matches('.').to_ascii_lowercase())),
             Kind::Host => net(kind, text),
             Kind::Port | Kind::Rate | Kind::Bytes | Kind::Count | Kind::Duration | Kind::Number(_) => {
@@ -110,6 +118,7 @@ impl Operand {
                 let number = digits.parse().ok().filter(|_| is_digits(digits));
                 number.map(|n: u32| Self::Range(n.into(), n.into())).ok_or_else(|| Wrong::new(kind))
             }
+            Kind::Text if is_glob(text) => Ok(Self::Glob(text.to_lowercase())),
             Kind::Text => Ok(Self::text(text)),
             Kind::YesNo => named(kind, text, &["yes", "no"], |word| word).map(Self::text),
         }
@@ -143,9 +152,17 @@ impl Operand {
             Self::Mark { value, mask: u32::MAX } => write!(f, "{value:#x}"),
             Self::Mark { value, mask } => write!(f, "{value:#x}/{mask:#x}"),
             Self::Label(bit) => write!(f, "{bit}"),
-            Self::Text(text) => quote(f, text),
+            Self::Text(text) | Self::Begun(text) => quote(f, text),
+            Self::Glob(glob) => f.write_str(glob),
         }
     }
+}
+
+/// Signs of a glob.
+const GLOB: [char; 2] = ['*', '?'];
+
+fn is_glob(text: &str) -> bool {
+    text.contains(GLOB)
 }
 
 fn is_digits(text: &str) -> bool {

@@ -10,6 +10,7 @@ use super::{Filter, parse};
 
 /// Tests and words that are left out of an unfinished filter at most, to find what holds of it.
 const MOST_CUTS: usize = 16;
+const QUOTES: [char; 2] = ['"', '\''];
 /// Names of fields that a hint tells at most.
 const MOST_NAMES: usize = 6;
 
@@ -18,14 +19,14 @@ const MOST_NAMES: usize = 6;
 pub enum Typed {
     /// A filter.
     Whole(Filter),
-    /// A filter, but its last word is the beginning of a field's name.
+    /// A filter, but its last word may be the beginning of a field's name or of a value.
     Beginning {
-        /// With that word as a text to search for.
+        /// With that word as it is.
         whole: Filter,
-        /// What stands before it, if anything does.
+        /// What stands before it, if anything does; where it is a value, with all that begin so.
         so_far: Option<Filter>,
-        /// What the word may become.
-        hint: String,
+        /// What the word may become, where that is not seen from the rows.
+        hint: Option<String>,
     },
     /// Something that is missing is still to come.
     Unfinished {
@@ -43,9 +44,10 @@ impl Filter {
     #[must_use]
     pub fn typed(text: &str) -> Typed {
         match Self::parse(text) {
-            Ok(whole) => match beginning(text) {
-                Some(hint) => Typed::Beginning { whole, so_far: so_far(text), hint },
-                None => Typed::Whole(whole),
+            Ok(whole) => match (beginning(text), begun(text, &whole)) {
+                (Some(hint), _) => Typed::Beginning { whole, so_far: so_far(text), hint: Some(hint) },
+                (None, Some(begun)) => Typed::Beginning { whole, so_far: Some(begun), hint: None },
+                (None, None) => Typed::Whole(whole),
             },
             Err(error) if may_go_on(text, &error) => {
                 Typed::Unfinished { so_far: so_far(text), missing: error }
@@ -85,7 +87,7 @@ fn may_go_on(text: &str, error: &FilterError) -> bool {
     let last_word = error.span.end == text.len();
     let written = text.get(error.span.clone()).unwrap_or("").to_ascii_lowercase();
     let joins = ["and", "or", "in", "&&", "||"].iter().any(|word| word.starts_with(&written));
-    let quoted = written.starts_with(['"', '\'']);
+    let quoted = written.starts_with(QUOTES);
     missing || (last_word && (joins || quoted || error.may_be_begun))
 }
 
@@ -94,7 +96,16 @@ fn so_far(text: &str) -> Option<Filter> {
     let readable = match lexer::tokens(text) {
         Ok(tokens) => tokens,
         // What cannot be read is a quote or a sign at the end.
-        Err(error) => lexer::tokens(text.get(..error.span.start)?).ok()?,
+        Err(error) => {
+            let before = lexer::tokens(text.get(..error.span.start)?).ok()?;
+            let quoted = text.get(error.span.start..).filter(|rest| rest.starts_with(QUOTES));
+            let closed =
+                quoted.and_then(|rest| Some(format!("{text}{}{}", rest.chars().next()?, closing(&before))));
+            if let Some(filter) = closed.and_then(|text| parse::parse(&text).ok()).map(Filter::from) {
+                return begun(text, &filter).or(Some(filter));
+            }
+            before
+        }
     };
     let begins = beginning(text).is_some();
     (0..=readable.len()).rev().take(MOST_CUTS).find_map(|kept| {
@@ -104,8 +115,23 @@ fn so_far(text: &str) -> Option<Filter> {
             return None;
         }
         let closed = format!("{}{}", text.get(..end)?, closing(kept));
-        parse::parse(&closed).ok().map(Filter::from)
+        let filter = parse::parse(&closed).ok().map(Filter::from)?;
+        Some(if end == text.len() { begun(text, &filter).unwrap_or(filter) } else { filter })
     })
+}
+
+/// The same with every value that begins like the one at the very end of the text; `None` when no such
+/// value stands there.
+fn begun(text: &str, filter: &Filter) -> Option<Filter> {
+    let open = match lexer::tokens(text) {
+        Ok(tokens) => {
+            let last = tokens.last().filter(|token| token.span.end == text.len());
+            last.is_some_and(|token| matches!(token.kind, Kind::Word(_)))
+        }
+        Err(error) => text.get(error.span.start..).is_some_and(|rest| rest.starts_with(QUOTES)),
+    };
+    let mut expr = filter.expr().clone();
+    (open && expr.begin_last()).then(|| Filter::from(expr))
 }
 
 /// What closes everything that is open.

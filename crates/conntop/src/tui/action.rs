@@ -56,6 +56,8 @@ pub enum Edit {
     End,
     /// Completes the word before the cursor.
     Complete,
+    /// The candidate before.
+    CompleteBack,
     /// Brings back the line accepted before.
     Older,
     /// Brings back the line accepted after.

@@ -8,6 +8,7 @@
 //! between, and `show` makes a screen of the rows before; messages wait.
 
 pub(crate) mod boards;
+mod choosing;
 mod compose;
 mod cursor;
 mod facts;
@@ -439,7 +440,7 @@ impl App {
             }
             Action::Activate => self.layers.push(self.activation()),
             Action::Whois => effects.extend(self.ask_whois()),
-            Action::Edit(edit) => self.edit(&edit),
+            Action::Edit(edit) => self.edit(&edit, now),
             Action::Accept => self.accept(),
             Action::Yes => effects.extend(self.answer(true)),
             Action::No => effects.extend(self.answer(false)),
@@ -541,7 +542,10 @@ impl App {
     fn close(&mut self) {
         self.hold_until = None;
         if self.filtering.open {
-            return self.filtering.cancel();
+            if !self.filtering.leave_choice() {
+                self.filtering.cancel();
+            }
+            return;
         }
         if self.layers.last_mut().is_some_and(Open::close_inner) || self.layers.pop().is_some() {
             return;

@@ -248,6 +248,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
     bind(&[named(KeyCode::Tab)], Action::Edit(Edit::Complete), &[Prompt], "complete the word", "Complete"),
     bind(
+        &[named(KeyCode::BackTab)],
+        Action::Edit(Edit::CompleteBack),
+        &[Prompt],
+        "complete the word, the other way round",
+        "",
+    ),
+    bind(
         &[named(KeyCode::Up), Key::ctrl('p')],
         Action::Edit(Edit::Older),
         &[Prompt],

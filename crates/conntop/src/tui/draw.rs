@@ -19,7 +19,7 @@ use unicode_width::UnicodeWidthStr;
 use self::bar::{Item, Side};
 use super::action::Action;
 use super::glyphs::{self, Charset};
-use super::screen::{FilterLine, Footer, Screen, Span};
+use super::screen::{Candidates, FilterLine, Footer, Screen, Span};
 use super::theme::{Role, Theme};
 use super::wrap::{cut, width};
 
@@ -234,6 +234,10 @@ fn typed(canvas: &mut Canvas<'_>, area: Rect, text_x: u16, cursor: usize, line: 
         let column = u16::try_from(column.saturating_sub(hidden)).unwrap_or(u16::MAX);
         text_x.saturating_add(column).min(area.right())
     };
+    if let Some(candidates) = &line.candidates {
+        choices(canvas, below, candidates);
+        return Position { x: place(cursor).min(area.right().saturating_sub(1)), y: top.y };
+    }
     match &line.error {
         // Nothing is wrong yet, so nothing is marked.
         Some(error) if error.unfinished => {
@@ -254,6 +258,34 @@ fn typed(canvas: &mut Canvas<'_>, area: Rect, text_x: u16, cursor: usize, line: 
         }
     }
     Position { x: place(cursor).min(area.right().saturating_sub(1)), y: top.y }
+}
+
+/// Words to choose from, with the chosen one in view.
+fn choices(canvas: &mut Canvas<'_>, line: Rect, Candidates { words, at }: &Candidates) {
+    let count = match at {
+        Some(at) => format!("{}/{}", at + 1, words.len()),
+        None => words.len().to_string(),
+    };
+    let room = line.width.saturating_sub(width(&count).saturating_add(2));
+    let chosen = at.unwrap_or(0);
+    // The first word that leaves room for the chosen one.
+    let mut taken: u16 = 0;
+    let first = words.iter().enumerate().take(chosen + 1).rev().find(|(_, word)| {
+        taken = taken.saturating_add(width(word).saturating_add(2));
+        taken > room.saturating_add(2)
+    });
+    let first = first.map_or(0, |(index, _)| (index + 1).min(chosen));
+    let words_line = Rect { width: room, ..line };
+    let mut x = line.x;
+    for (index, word) in words.iter().enumerate().skip(first) {
+        let free = words_line.right().saturating_sub(x);
+        if free < width(word) && index != chosen {
+            break;
+        }
+        let role = if Some(index) == *at { Role::Selected } else { Role::Text };
+        x = canvas.text(words_line, x, &cut(word, free), canvas.style(role)).saturating_add(2);
+    }
+    canvas.text(line, line.right().saturating_sub(width(&count)), &count, canvas.style(Role::Dim));
 }
 
 /// Carets and the message beside them: to the right, else to the left, else the message alone.

@@ -34,6 +34,21 @@ impl Prompt {
         self.text.get(..self.cursor).map_or(0, UnicodeWidthStr::width)
     }
 
+    /// What is typed before the cursor.
+    #[must_use]
+    pub fn before(&self) -> &str {
+        self.text.get(..self.cursor).unwrap_or("")
+    }
+
+    /// Puts another text in place of what is typed before the cursor; what is too long is left as it is.
+    pub fn replace_before(&mut self, text: &str) {
+        let behind = self.text.get(self.cursor..).unwrap_or("");
+        if text.len().saturating_add(behind.len()) <= MAX_LINE {
+            self.text = format!("{text}{behind}");
+            self.cursor = text.len();
+        }
+    }
+
     /// Begins with that text, the cursor at its end.
     pub fn open(&mut self, text: &str) {
         self.set(text.to_owned());
@@ -67,7 +82,7 @@ impl Prompt {
             Edit::KillToStart => self.cut(0, self.cursor),
             Edit::KillToEnd => self.cut(self.cursor, self.text.len()),
             // Whoever knows what may be meant does that.
-            Edit::Complete => {}
+            Edit::Complete | Edit::CompleteBack => {}
             Edit::Left => self.cursor = self.left(),
             Edit::Right => self.cursor = self.right(),
             Edit::Home => self.cursor = 0,
@@ -94,10 +109,6 @@ impl Prompt {
     fn cut(&mut self, from: usize, to: usize) {
         self.text.replace_range(from..to, "");
         self.cursor = from;
-    }
-
-    fn before(&self) -> &str {
-        self.text.get(..self.cursor).unwrap_or("")
     }
 
     fn left(&self) -> usize {

@@ -100,8 +100,19 @@ pub struct FilterLine {
     pub cursor: Option<usize>,
     /// What the filter shows, or what is expected in it.
     pub totals: Spans,
+    /// What may stand before the cursor, while somebody chooses.
+    pub candidates: Option<Candidates>,
     /// Where the expression is wrong: columns from, to, and what was expected.
     pub error: Option<Caret>,
+}
+
+/// What may stand somewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// As they would be written.
+    pub words: Vec<String>,
+    /// The one that stands there now.
+    pub at: Option<usize>,
 }
 
 /// Points at a mistake.

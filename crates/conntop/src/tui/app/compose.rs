@@ -199,6 +199,7 @@ impl App {
             text: prompt.text().to_owned(),
             cursor: Some(prompt.cursor_column()),
             totals,
+            candidates: self.filtering.candidates(),
             error: self.filtering.error.clone(),
         })
     }

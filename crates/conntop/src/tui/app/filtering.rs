@@ -5,10 +5,11 @@
 //! wrong one points at the mistake, and what applied before one began to type applies meanwhile: what
 //! stands before a mistake is no filter that anybody asked for.
 
-use crate::filter::{Filter, FilterError, Typed};
+use super::choosing::Choosing;
+use crate::filter::{Completion, Filter, FilterError, Typed};
 use crate::tui::action::Edit;
 use crate::tui::prompt::Prompt;
-use crate::tui::screen::Caret;
+use crate::tui::screen::{Candidates, Caret};
 
 #[derive(Default)]
 pub(crate) struct Filtering {
@@ -21,6 +22,8 @@ pub(crate) struct Filtering {
     before: Option<(String, Filter)>,
     /// What is meant when it is taken as it is, if that is not what applies.
     meant: Option<Filter>,
+    /// What somebody chooses from.
+    choosing: Option<Choosing>,
 }
 
 impl Filtering {
@@ -49,6 +52,7 @@ impl Filtering {
         self.open = true;
         self.error = None;
         self.meant = None;
+        self.choosing = None;
     }
 
     /// A filter of the command line; a wrong one opens the prompt at the mistake.
@@ -60,13 +64,53 @@ impl Filtering {
     }
 
     pub(crate) fn edit(&mut self, edit: &Edit) {
+        self.choosing = None;
         if self.prompt.edit(edit) {
             self.parse();
         }
     }
 
+    /// The candidates from which one is chosen.
+    pub(crate) fn candidates(&self) -> Option<Candidates> {
+        self.choosing.as_ref().map(Choosing::shown)
+    }
+
+    /// Offers the next candidate, if there are any; false when they have to be found first.
+    pub(crate) fn choose_next(&mut self, step: isize) -> bool {
+        let Some(choosing) = &mut self.choosing else { return false };
+        let text = choosing.step(step);
+        self.prompt.replace_before(&text);
+        self.parse();
+        true
+    }
+
+    /// Begins to choose from what may stand before the cursor.
+    pub(crate) fn offer(&mut self, completion: Option<Completion>, step: isize) {
+        let before = self.prompt.before().to_owned();
+        let none = || format!("nothing that is known begins so: {}", before.trim_start());
+        let Some(completion) = completion.filter(|found| !found.candidates.is_empty()) else {
+            let caret = Caret { message: none(), unfinished: true, ..Caret::default() };
+            self.error.get_or_insert(caret);
+            return;
+        };
+        let mut choosing = Choosing::new(before, completion);
+        let text = choosing.begin(step);
+        self.choosing = (choosing.words.len() > 1).then_some(choosing);
+        self.prompt.replace_before(&text);
+        self.parse();
+    }
+
+    /// Goes back to what was typed before somebody chose; false when nobody does.
+    pub(crate) fn leave_choice(&mut self) -> bool {
+        let Some(choosing) = self.choosing.take() else { return false };
+        self.prompt.replace_before(&choosing.typed);
+        self.parse();
+        true
+    }
+
     /// Takes what is typed; a wrong or unfinished expression stays open, and its end is a mistake now.
     pub(crate) fn accept(&mut self) {
+        self.choosing = None;
         if let Some(meant) = self.meant.take() {
             self.applied = Some((self.prompt.text().to_owned(), meant));
             self.error = None;
@@ -81,6 +125,7 @@ impl Filtering {
     }
 
     pub(crate) fn cancel(&mut self) {
+        self.choosing = None;
         self.applied = self.before.take();
         self.error = None;
         self.meant = None;
@@ -105,7 +150,7 @@ impl Filtering {
             Typed::Beginning { whole, so_far, hint } => {
                 self.applied = so_far.map(with_text);
                 self.meant = Some(whole);
-                self.error = Some(Caret { message: hint, unfinished: true, ..Caret::default() });
+                self.error = hint.map(|message| Caret { message, unfinished: true, ..Caret::default() });
             }
             Typed::Unfinished { so_far, missing } => {
                 self.applied = so_far.map(with_text);

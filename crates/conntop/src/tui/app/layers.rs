@@ -1,5 +1,7 @@
 //! What is open on top of the rows, and what keys do there.
 
+use std::time::Instant;
+
 use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
@@ -174,10 +176,14 @@ impl App {
         true
     }
 
-    pub(super) fn edit(&mut self, edit: &Edit) {
+    pub(super) fn edit(&mut self, edit: &Edit, now: Instant) {
         if self.filtering.open {
             self.hold_until = None;
-            self.filtering.edit(edit);
+            match edit {
+                Edit::Complete => self.complete(1, now),
+                Edit::CompleteBack => self.complete(-1, now),
+                edit => self.filtering.edit(edit),
+            }
         } else if let Some(Open::Help { top, search, searching: true }) = self.layers.last_mut()
             && search.edit(edit)
         {

@@ -66,6 +66,7 @@ fn screens(text: &str) -> Vec<Screen> {
     };
     let with_filter = |cursor, error| Screen {
         filter: Some(FilterLine {
+            candidates: None,
             label: "filter",
             text: text.repeat(3),
             cursor,

@@ -101,8 +101,9 @@ fn so_far(text: &str) -> Option<Filter> {
             let quoted = text.get(error.span.start..).filter(|rest| rest.starts_with(QUOTES));
             let closed =
                 quoted.and_then(|rest| Some(format!("{text}{}{}", rest.chars().next()?, closing(&before))));
-            if let Some(filter) = closed.and_then(|text| parse::parse(&text).ok()).map(Filter::from) {
-                return begun(text, &filter).or(Some(filter));
+            let closed = closed.and_then(|closed| parse::parse(&closed).ok()).map(Filter::from);
+            if let Some(begun) = closed.and_then(|filter| begun(text, &filter)) {
+                return Some(begun);
             }
             before
         }

@@ -174,6 +174,12 @@ impl Enricher {
         self.names.told(address).or_else(told).or_else(|| self.names.found(address))
     }
 
+    /// Hosts and networks whose names are known.
+    #[must_use]
+    pub fn named(&self) -> usize {
+        self.names.count() + self.hosts.count()
+    }
+
     /// Whether somebody would have to be asked what a host is called.
     #[must_use]
     pub fn is_nameless(&self, node: NodeId, address: IpAddr) -> bool {

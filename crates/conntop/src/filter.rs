@@ -129,6 +129,21 @@ impl Filter {
         })
     }
 
+    /// Whether it asks what hosts are called, apart from its words.
+    #[must_use]
+    pub fn asks_names(&self) -> bool {
+        const NAMES: &[&str] = &["name", "remote_name", "src_name", "dst_name"];
+        self.expr.has(&|part| match part {
+            Expr::Test(test) => {
+                let named =
+                    |o: &Operand| matches!(o, Operand::Host(_) | Operand::Glob(_) | Operand::Begun(_));
+                let host = test.field.kind == Kind::Host && test.operands.iter().any(named);
+                host || NAMES.contains(&test.field.name)
+            }
+            _ => false,
+        })
+    }
+
     /// Whether a flow satisfies it.
     #[must_use]
     pub fn matches(&self, view: &FlowView<'_>) -> Tri {

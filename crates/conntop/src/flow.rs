@@ -105,7 +105,21 @@ impl<'a> Source<'a> {
         mirror.past().iter().map(move |past| {
             let flow = &past.flow;
             let (dir, seen) = (Dir::from(flow.class()), Some(past.seen));
-            (past, FlowView { flow, dir, rates: None, seen, ended: None, now, node, node_name: name, known })
+            (
+                past,
+                FlowView {
+                    flow,
+                    dir,
+                    rates: None,
+                    seen,
+                    begun: past.begun > 0,
+                    ended: None,
+                    now,
+                    node,
+                    node_name: name,
+                    known,
+                },
+            )
         })
     }
 
@@ -132,7 +146,8 @@ impl<'a> Source<'a> {
         let dir = Dir::from(flow.class());
         let Self { mirror, now, node, name, known } = self;
         let (rates, seen) = (mirror.rates(flow), mirror.seen(flow));
-        FlowView { flow, dir, rates, seen, ended: None, now, node, node_name: name, known }
+        let begun = mirror.began_since(flow);
+        FlowView { flow, dir, rates, seen, begun, ended: None, now, node, node_name: name, known }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
@@ -141,7 +156,19 @@ impl<'a> Source<'a> {
         let now = Now { boot: ended.at, wall: ended.stop };
         let Self { mirror, node, name, known, .. } = self;
         let seen = mirror.seen_of_ended(ended);
-        FlowView { flow, dir, rates: None, seen, ended: Some(ended), now, node, node_name: name, known }
+        let begun = mirror.began_since(flow);
+        FlowView {
+            flow,
+            dir,
+            rates: None,
+            seen,
+            begun,
+            ended: Some(ended),
+            now,
+            node,
+            node_name: name,
+            known,
+        }
     }
 }
 
@@ -156,6 +183,8 @@ pub struct FlowView<'a> {
     pub rates: Option<Rates>,
     /// Bytes since conntop began or since the mark; `None` without counters.
     pub seen: Option<Seen>,
+    /// Whether it began since conntop did or since the mark.
+    pub begun: bool,
     /// How it ended, if it did.
     pub ended: Option<&'a EndedFlow>,
     /// The moment.

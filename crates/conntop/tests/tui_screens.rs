@@ -26,6 +26,7 @@ const CASES: &[(&str, u16, u16, &str)] = &[
     ("inverted_80x24", 80, 24, "+12 I"),
     ("typing_80x24", 80, 24, "+12 / \"dport 443\""),
     ("completing_80x24", 80, 24, "+12 / \"proto tcp and dport \" Tab Tab"),
+    ("naming_80x24", 80, 24, "+12 / \"host examp\""),
     ("completing_20x3", 20, 3, "+12 / \"proto tcp and dport \" Tab Tab"),
     ("completing_40x12", 40, 12, "+12 / \"dst \" Tab Shift-Tab Shift-Tab"),
     ("completed_80x24", 80, 24, "+12 / \"dpo\" Tab \"im\" Tab"),

@@ -48,6 +48,12 @@ impl KnownHosts {
         self.known(node, address)?.mac
     }
 
+    /// Hosts whose names nodes know.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.nodes.values().flat_map(HashMap::values).filter(|host| host.name.is_some()).count()
+    }
+
     fn known(&self, node: NodeId, address: IpAddr) -> Option<&Known> {
         self.nodes.get(&node)?.get(&address)
     }

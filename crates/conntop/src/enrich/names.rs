@@ -133,6 +133,8 @@ pub struct Names {
     hosts_read: Option<Instant>,
     /// As many as the one who asks remembers: [`cache::MOST_HOSTS`] and those on the screen.
     answers: HashMap<IpAddr, Answer, FixedState>,
+    /// How many of them have a name.
+    named: usize,
     own: Own,
     trouble: Option<Trouble>,
 }
@@ -184,6 +186,12 @@ impl Names {
         self.answers.contains_key(&address.to_canonical())
     }
 
+    /// Hosts and networks whose names are known.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.named + self.hosts.len() + self.configured.count()
+    }
+
     /// Whether a flow is one of conntop's own questions for names.
     #[must_use]
     pub fn is_own(&self, orig: &Tuple) -> bool {
@@ -200,17 +208,17 @@ impl Names {
     pub fn learn(&mut self, found: Found) {
         let Found { answers, from, hosts, own, trouble, at } = found;
         for (host, change) in answers {
-            match change {
-                Change::Named(text, since) => {
-                    self.answers.insert(host, Answer(Some((text, from, since))));
-                }
-                Change::Nameless => {
-                    self.answers.insert(host, Answer(None));
-                }
-                Change::Forgotten => {
-                    self.answers.remove(&host);
-                }
-            }
+            let answer = match change {
+                Change::Named(text, since) => Some(Answer(Some((text, from, since)))),
+                Change::Nameless => Some(Answer(None)),
+                Change::Forgotten => None,
+            };
+            self.named += usize::from(answer.as_ref().is_some_and(|answer| answer.0.is_some()));
+            let before = match answer {
+                Some(answer) => self.answers.insert(host, answer),
+                None => self.answers.remove(&host),
+            };
+            self.named -= usize::from(before.is_some_and(|answer| answer.0.is_some()));
         }
         if let Some(hosts) = hosts {
             self.hosts = hosts;

@@ -278,6 +278,7 @@ fn usual(kind: FieldKind, begun: &str) -> Vec<String> {
         FieldKind::Dir => owned(&mut Dir::ALL.iter().map(|dir| dir.word())),
         FieldKind::Status => owned(&mut STATUSES.iter().map(|(_, word)| *word)),
         FieldKind::Offload => owned(&mut Offload::ALL.iter().map(|offload| offload.word())),
+        FieldKind::Since => owned(&mut ["mark"].into_iter()),
         FieldKind::YesNo => owned(&mut ["yes", "no"].into_iter()),
         _ => Vec::new(),
     }

@@ -113,7 +113,9 @@ impl Expr {
                     glob.push('*');
                     true
                 }
-                Some(operand @ (Operand::Host(_) | Operand::Text(_))) if field.kind != Kind::YesNo => {
+                Some(operand @ (Operand::Host(_) | Operand::Text(_)))
+                    if matches!(field.kind, Kind::Text | Kind::Host) =>
+                {
                     let (Operand::Host(text) | Operand::Text(text)) = &*operand else { return false };
                     *operand = Operand::Begun(text.clone());
                     true

@@ -49,6 +49,8 @@ pub enum Kind {
     Text,
     /// Yes or no.
     YesNo,
+    /// The mark.
+    Since,
 }
 
 impl Kind {
@@ -69,7 +71,8 @@ impl Kind {
             | Self::Label
             | Self::Asn
             | Self::Text
-            | Self::YesNo => false,
+            | Self::YesNo
+            | Self::Since => false,
         }
     }
 
@@ -104,6 +107,7 @@ impl Kind {
             Self::Asn => "a number of a network: 13335 or AS13335",
             Self::Text => "a text",
             Self::YesNo => "yes or no",
+            Self::Since => "mark",
         }
     }
 }
@@ -296,6 +300,8 @@ fields! {
         "bytes_down > 500MB", "the same towards the local end";
     "bytes_up": Kind::Bytes, One(|f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up))),
         "bytes_up > 100MB", "the same from the local end";
+    "since": Kind::Since, One(|f| if f.begun { Value::Text("mark") } else { Value::Absent }),
+        "since mark", "whether it began since the mark, or else since conntop did";
     "seen": Kind::Bytes, One(|f| known(f.seen().map(sum), Value::Bytes)),
         "seen > 10MiB", "IP bytes of both directions since conntop began or since the mark";
     "seen_down": Kind::Bytes, One(|f| known(f.seen(), |(down, _)| Value::Bytes(down))),

@@ -120,6 +120,7 @@ impl Operand {
             }
             Kind::Text if is_glob(text) => Ok(Self::Glob(text.to_lowercase())),
             Kind::Text => Ok(Self::text(text)),
+            Kind::Since => named(kind, text, &["mark"], |word| word).map(Self::text),
             Kind::YesNo => named(kind, text, &["yes", "no"], |word| word).map(Self::text),
         }
     }

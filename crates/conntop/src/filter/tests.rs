@@ -304,6 +304,7 @@ fn operand(kind: Kind) -> BoxedStrategy<Operand> {
             .prop_map(|(a, p)| Operand::Net(Net::new(a, p).unwrap()))
             .boxed(),
         Kind::Host => "h[a-z_-]{0,5}(\\.[a-z0-9]{1,5}){0,2}".prop_map(Operand::Host).boxed(),
+        Kind::Since => Just(Operand::text("mark")).boxed(),
         Kind::YesNo => proptest::sample::select(vec!["yes", "no"]).prop_map(Operand::text).boxed(),
         Kind::Port => numbers(65_535),
         Kind::Rate | Kind::Bytes | Kind::Count | Kind::Duration => numbers(u64::from(u32::MAX) << 8),

@@ -41,4 +41,9 @@ impl Known {
     pub(super) fn network(&self, address: IpAddr) -> Option<&str> {
         self.networks.iter().find(|(net, _)| net.contains(address)).map(|(_, name)| name.as_ref())
     }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.addresses.len() + self.networks.len()
+    }
 }

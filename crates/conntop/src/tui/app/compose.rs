@@ -12,6 +12,7 @@ use conntop_proto::message::Origin;
 
 use crate::columns::Order;
 use crate::engine::{Connection, Engine};
+use crate::filter::Filter;
 use crate::mirror::Rates;
 use crate::nodes::{Health, Node, NodeId};
 use crate::sort::Sort;
@@ -216,6 +217,10 @@ impl App {
         let mut parts = vec![part(format!("{} of {} flows", grouped(all.flows), grouped(self.live())))];
         if totals.unknown > 0 {
             parts.push(part(format!("{} unknown", grouped(totals.unknown))));
+        }
+        if self.filtering.filter().is_some_and(Filter::asks_names) {
+            let named = u64::try_from(self.nodes.enricher().named()).unwrap_or(u64::MAX);
+            parts.push(part(format!("names of {} hosts known", grouped(named))));
         }
         let outside = totals.outside;
         if outside.has_rates {

@@ -1,6 +1,7 @@
 //! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
 
 mod commands;
+mod config;
 mod doctor;
 mod geoip;
 mod names;
@@ -9,17 +10,19 @@ mod options;
 mod run;
 mod screen;
 mod server;
+mod settings;
 mod whois;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 
 pub use self::commands::{
-    Command, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs, ListArgs,
-    RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
+    Command, ConfigCommand, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs,
+    ListArgs, RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
 };
 pub(crate) use self::open::{Session, open, open_screen};
-pub use self::options::{Common, Places, ViewKind};
+pub use self::options::{Common, LookOptions, Places, ViewKind};
+pub(crate) use self::options::{duration, flows};
 pub use self::run::main;
 
 /// Every connection of a Linux machine or router, live.
@@ -53,14 +56,13 @@ impl Cli {
             Some(Command::Doctor(args)) => places.append(&mut args.places.place),
             Some(Command::Record(args)) => places.append(&mut args.places.place),
             Some(Command::Replay(args)) => self.common.replay = Some(args.file.clone()),
-            Some(Command::Whois(_) | Command::Geoip(_)) | None => {}
+            Some(Command::Whois(_) | Command::Geoip(_) | Command::Config(_)) | None => {}
         }
         let common = &self.common;
         let of_here = [
             ("--replay", common.replay.is_some()),
             ("--netns", common.netns.is_some()),
             ("--activate", common.activate),
-            ("--cpu-budget", common.cpu_budget.is_some()),
         ];
         if !places.is_empty()
             && let Some((option, _)) = of_here.iter().find(|(_, given)| *given)

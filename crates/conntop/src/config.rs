@@ -4,21 +4,29 @@
 //! A file that is not understood is refused as a whole, with the line, what is wrong there and what may
 //! have been meant: half a configuration would show wrong names silently.
 
+mod keys;
+mod values;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use conntop_proto::text::sanitize;
 use etcetera::BaseStrategy as _;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+pub use self::keys::Keys;
+use self::values::{columns, cpu_budget, interval, max_flows, sort};
+use crate::cli::ViewKind;
 use crate::columns::nearest;
 use crate::enrich::names::Dns;
 use crate::orient::Net;
-use crate::source::SourceKind;
+use crate::source::{CpuBudget, SourceKind};
+use crate::tui::theme::Theme;
 
 /// Largest file that is read: some ten thousand names.
 const MAX_FILE: u64 = 1 << 20;
@@ -51,6 +59,37 @@ pub struct Config {
     pub no_geoip: Option<bool>,
     /// Whether not to look which processes have this machine's ends of flows.
     pub no_processes: Option<bool>,
+    /// Order to begin with.
+    #[serde(deserialize_with = "sort")]
+    pub sort: Option<String>,
+    /// Columns, left to right.
+    #[serde(deserialize_with = "columns")]
+    pub columns: Vec<String>,
+    /// Which columns to begin with.
+    pub view: Option<ViewKind>,
+    /// Port of hosts that are connected to.
+    pub port: Option<u16>,
+    /// File with the token.
+    pub token_file: Option<PathBuf>,
+    /// Name of this client.
+    pub name: Option<String>,
+    /// Time between updates.
+    #[serde(deserialize_with = "interval")]
+    pub interval: Option<Duration>,
+    /// Share of a core, in percent.
+    #[serde(deserialize_with = "cpu_budget")]
+    pub cpu_budget: Option<CpuBudget>,
+    /// Most flows to hold.
+    #[serde(deserialize_with = "max_flows")]
+    pub max_flows: Option<usize>,
+    /// Colours of the screen.
+    pub theme: Option<Theme>,
+    /// Whether the screen is drawn with ASCII alone.
+    pub ascii: Option<bool>,
+    /// Whether the mouse is left to the terminal.
+    pub no_mouse: Option<bool>,
+    /// What keys do.
+    pub keys: Keys,
     /// Names of addresses and networks.
     pub names: Aliases,
     /// Places of addresses.
@@ -253,6 +292,7 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Net>, D::E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::keymap::Scheme;
 
     const WHOLE: &str = r#"
 local = ["192.168.0.0/16", "2001:db8::/32"]
@@ -264,6 +304,24 @@ no-servname = true
 hide-own = true
 no-geoip = true
 no-processes = false
+sort = "bytes:asc"
+columns = ["src", "dst", "bytes"]
+view = "workstation"
+port = 5555
+token-file = "/run/secrets/conntop"
+name = "desk"
+interval = "500ms"
+cpu-budget = 2.5
+max-flows = 20000
+theme = "colour-blind"
+ascii = true
+no-mouse = true
+
+[keys]
+scheme = "classic"
+quit = ["Q", "F12"]
+pause = "p"
+uplink = []
 
 [names]
 "192.168.1.10" = "nas"
@@ -279,6 +337,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
         let alias = |net: &str, name: &str| Alias { net: net.parse().unwrap(), name: name.to_owned() };
         let mut read = Config::parse(WHOLE).unwrap();
         read.names.0.sort_by_key(|alias| alias.net);
+        read.keys.own.sort_by(|a, b| a.name.cmp(&b.name));
         let wanted = Config {
             local: vec!["192.168.0.0/16".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             dns: Some(Dns::System),
@@ -295,6 +354,22 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
                 alias("2001:db8::5", "printer"),
             ]),
             geoip: Geoip { paths: vec!["/srv/geoip".into(), "/srv/other.mmdb".into()] },
+            sort: Some("bytes:asc".to_owned()),
+            columns: ["src", "dst", "bytes"].map(str::to_owned).to_vec(),
+            view: Some(ViewKind::Workstation),
+            port: Some(5555),
+            token_file: Some("/run/secrets/conntop".into()),
+            name: Some("desk".to_owned()),
+            interval: Some(Duration::from_millis(500)),
+            cpu_budget: Some("2.5".parse().unwrap()),
+            max_flows: Some(20_000),
+            theme: Some(Theme::ColourBlind),
+            ascii: Some(true),
+            no_mouse: Some(true),
+            keys: Keys {
+                scheme: Some(Scheme::Classic),
+                own: ["pause=p", "quit=Q F12", "uplink="].map(|text| text.parse().unwrap()).to_vec(),
+            },
         };
         assert_eq!(read, wanted);
         assert_eq!(Config::parse(""), Ok(Config::default()));
@@ -320,6 +395,17 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
         check("[names]\n\"10/8\" = \"a\"\n\"10.0.0.0/8\" = \"b\"", 1, &["10.0.0.0/8 is named twice"]);
         check("dns = ", 1, &[""]);
         check("dns-confirm = 1", 1, &["boolean"]);
+        check("\nsort = \"byets\"", 2, &["byets", "bytes"]);
+        check("columns = [\"src\", \"dts\"]", 1, &["dts", "dst"]);
+        check("view = \"desk\"", 1, &["`desk`", "workstation"]);
+        check("interval = \"soon\"", 1, &["`soon` is no time"]);
+        check("cpu-budget = 200", 1, &["percentage of one core"]);
+        check("max-flows = 0", 1, &["`0` is no number"]);
+        check("theme = \"pink\"", 1, &["`pink`", "colour-blind"]);
+        check("[keys]\nscheme = \"old\"", 2, &["`old`", "classic"]);
+        check("[keys]\nqiut = \"Q\"", 1, &["`qiut`", "did you mean `quit`?"]);
+        check("[keys]\nquit = \"Strg-Q\"", 1, &["`Strg-Q` of `quit` is no key"]);
+        check("[keys]\nquit = 3", 2, &["a key such as"]);
         check("dns = \"off\"\ndns = \"ptr\"", 2, &["duplicate"]);
     }
 

@@ -37,6 +37,24 @@ pub enum Command {
     /// Databases of countries, cities and networks
     #[command(subcommand)]
     Geoip(GeoipCommand),
+    /// The configuration file, and what holds
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// What to do with the configuration.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a file with every setting as a comment
+    ///
+    /// A file that is there is not overwritten.
+    Init,
+    /// Print what holds and who says so: an option, a variable or the file
+    ///
+    /// It is a file that could take the place of the one that is there.
+    Show,
+    /// Print where the file is, or would be
+    Path,
 }
 
 /// What to do with databases of places.

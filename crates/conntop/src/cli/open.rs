@@ -109,7 +109,8 @@ fn open_recording(common: &Common, file: &Path, how: Play) -> Result<Session, Fa
 /// The same for somebody who wants only some of it.
 pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
     let subscribe = Subscribe { interval_ms: common.interval.map(millis), ..subscribe };
-    let targets = common.connect.iter().map(|target| target.clone().with_default_port(common.port));
+    let port = common.port.unwrap_or(conntop_proto::DEFAULT_PORT);
+    let targets = common.connect.iter().map(|target| target.clone().with_default_port(port));
     let targets: Vec<Target> = targets.collect();
     let labels: Vec<String> = targets.iter().map(Target::to_string).collect();
     let Some(nodes) = Nodes::at(labels.iter().cloned(), limits(common)) else {
@@ -264,7 +265,8 @@ fn lookups(common: &Common) -> Lookups {
 }
 
 fn limits(common: &Common) -> Limits {
-    Limits { flows: common.max_flows, ..Limits::default() }
+    let default = Limits::default();
+    Limits { flows: common.max_flows.unwrap_or(default.flows), ..default }
 }
 
 fn name(common: &Common) -> String {

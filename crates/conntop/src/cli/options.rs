@@ -1,13 +1,17 @@
 //! Options that every command knows: from where, what, and how it is shown. Each is a flag; those that
 //! somebody may want each time are variables of the environment and settings of the file as well.
 
+mod look;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use conntop_proto::auth::Fingerprint;
+use serde::Deserialize;
 
+pub use self::look::LookOptions;
 use crate::config::{Alias, Config};
 use crate::enrich::names::Dns;
 use crate::groups::Grouping;
@@ -39,26 +43,26 @@ pub struct Common {
         help_heading = "From where"
     )]
     pub connect: Vec<Target>,
-    /// Port of --connect HOST
+    /// Port of --connect HOST: 55555 when nothing is said
     #[arg(
         short,
         long,
-        default_value_t = conntop_proto::DEFAULT_PORT,
+        env = "CONNTOP_PORT",
         value_parser = clap::value_parser!(u16).range(1..),
         global = true,
         help_heading = "From where"
     )]
-    pub port: u16,
+    pub port: Option<u16>,
     /// File with the token for --connect by TLS, readable by you alone. Without it CONNTOP_TOKEN or
     /// ~/.config/conntop/token
-    #[arg(long, value_name = "FILE", global = true, help_heading = "From where")]
+    #[arg(long, value_name = "FILE", env = "CONNTOP_TOKEN_FILE", global = true, help_heading = "From where")]
     pub token_file: Option<PathBuf>,
     /// Key of the server, as conntopd --init-tls printed it. Without it the one seen at the first
     /// connection, which the token makes safe
     #[arg(long, value_name = "sha256:...", global = true, help_heading = "From where")]
     pub pin: Option<Fingerprint>,
     /// Name of this client in the server's log
-    #[arg(long, value_name = "NAME", global = true, help_heading = "From where")]
+    #[arg(long, value_name = "NAME", env = "CONNTOP_NAME", global = true, help_heading = "From where")]
     pub name: Option<String>,
     /// Network namespace to watch: a name, a process id or a file
     #[arg(
@@ -97,28 +101,37 @@ pub struct Common {
     )]
     pub source: Option<SourceKind>,
     /// Time between updates, such as 1s or 500ms
-    #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "CONNTOP_INTERVAL",
+        value_parser = duration,
+        global = true,
+        help_heading = "From where"
+    )]
     pub interval: Option<Duration>,
     /// Share of one core that reading this machine's table may take on average, in percent: 10, from
-    /// 0.1 to 100. The first pass and repairs after a loss are not held back
+    /// 0.1 to 100. The first pass and repairs after a loss are not held back. A conntopd elsewhere has
+    /// one of its own
     #[arg(
         long,
         value_name = "PERCENT",
+        env = "CONNTOP_CPU_BUDGET",
         global = true,
-        conflicts_with = "connect",
         help_heading = "From where"
     )]
     pub cpu_budget: Option<CpuBudget>,
-    /// Most flows to hold; the rest of a larger table is not shown, and the header says so
+    /// Most flows to hold: 1000000 when nothing is said; the rest of a larger table is not shown, and
+    /// the header says so
     #[arg(
         long,
         value_name = "N",
-        default_value_t = crate::mirror::Limits::default().flows,
+        env = "CONNTOP_MAX_FLOWS",
         value_parser = flows,
         global = true,
         help_heading = "From where"
     )]
-    pub max_flows: usize,
+    pub max_flows: Option<usize>,
     /// Hold every message against the protocol's JSON Schema, not only the control messages
     #[arg(long, global = true, help_heading = "From where")]
     pub validate: bool,
@@ -251,18 +264,36 @@ pub struct Common {
     #[arg(short, long, value_name = "KEY[,KEY]", global = true, help_heading = "What")]
     pub group: Option<Grouping>,
     /// Sort by a column; numbers begin with the largest
-    #[arg(short, long, value_name = "COLUMN[:asc|:desc]", global = true, help_heading = "What")]
+    #[arg(
+        short,
+        long,
+        value_name = "COLUMN[:asc|:desc]",
+        env = "CONNTOP_SORT",
+        global = true,
+        help_heading = "What"
+    )]
     pub sort: Option<String>,
     /// Columns to show, in this order
-    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', global = true, help_heading = "What")]
+    #[arg(
+        long,
+        value_name = "COLUMN,...",
+        value_delimiter = ',',
+        env = "CONNTOP_COLUMNS",
+        global = true,
+        help_heading = "What"
+    )]
     pub columns: Vec<String>,
     /// Which columns to begin with
-    #[arg(long, value_enum, value_name = "VIEW", global = true, help_heading = "What")]
+    #[arg(long, value_enum, value_name = "VIEW", env = "CONNTOP_VIEW", global = true, help_heading = "What")]
     pub view: Option<ViewKind>,
+    /// How it looks.
+    #[command(flatten)]
+    pub look: LookOptions,
 }
 
 /// Sets of default columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ViewKind {
     /// Source and destination, NAT.
     Router,
@@ -290,6 +321,16 @@ impl Common {
         self.hide_own = self.hide_own.or(config.hide_own);
         self.no_geoip = self.no_geoip.or(config.no_geoip);
         self.no_processes = self.no_processes.or(config.no_processes);
+        list(&mut self.columns, config.columns);
+        self.sort = self.sort.take().or(config.sort);
+        self.view = self.view.or(config.view);
+        self.port = self.port.or(config.port);
+        self.token_file = self.token_file.take().or(config.token_file);
+        self.name = self.name.take().or(config.name);
+        self.interval = self.interval.or(config.interval);
+        self.cpu_budget = self.cpu_budget.or(config.cpu_budget);
+        self.max_flows = self.max_flows.or(config.max_flows);
+        self.look.settle(config.theme, config.ascii, config.no_mouse, config.keys);
     }
 }
 
@@ -302,7 +343,7 @@ fn place(text: &str) -> Result<Target, String> {
 }
 
 /// Reads `1s`, `500ms`, `2m`, `1h`; a bare number is seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write 2s, 500ms or 1m");
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).ok_or_else(wrong)?;
@@ -321,7 +362,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads the most flows to hold.
-fn flows(text: &str) -> Result<usize, String> {
+pub(crate) fn flows(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=MOST_FLOWS) => Ok(number),
         _ => Err(format!("`{text}` is no number from 1 to {MOST_FLOWS}")),

@@ -8,7 +8,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, doctor, geoip, screen, server, whois};
+use super::{Cli, Command, ListArgs, config, doctor, geoip, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::output::say;
@@ -22,7 +22,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return server::run(rest.iter().cloned());
     }
-    let mut cli = match Cli::try_parse_from(arguments).and_then(Cli::gathered) {
+    let mut cli = match Cli::try_parse_from(&arguments).and_then(Cli::gathered) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows the stream and the code.
@@ -30,6 +30,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
         }
     };
+    if let Some(Command::Config(command)) = cli.command {
+        return match config::run(&cli, command, &arguments, &mut io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        };
+    }
     let config = configuration(&cli);
     let done = match (config, &cli.command) {
         (Ok(config), _) => {
@@ -91,7 +97,7 @@ fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
                 until_signal(work, Err(interrupted())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
-            Some(Command::Whois(_) | Command::Geoip(_) | Command::Replay(_)) | None => {
+            Some(Command::Whois(_) | Command::Geoip(_) | Command::Config(_) | Command::Replay(_)) | None => {
                 until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await
             }
         }

@@ -2,12 +2,12 @@
 
 use std::env;
 
-use super::{Cli, Command, Common, Session, ViewKind, open_screen};
+use super::{Cli, Command, Common, LookOptions, Session, ViewKind, open_screen};
 use crate::activate::{Leftovers, Repair};
 use crate::columns::{self, Preset};
 use crate::enrich::geo::shown;
 use crate::geoip::offer::Offer;
-use crate::output::exit::{FAILURE, Failure, USAGE};
+use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::terminal_size;
 use crate::sort::Sort;
 use crate::source::{Speed, Switch};
@@ -32,7 +32,7 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let mut repair = Keys { repair, switch };
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
-    let exit = run_app(app, sources, look(), &mut repair, lookups).await;
+    let exit = run_app(app, sources, look(&common.look), &mut repair, lookups).await;
     let restored = repair.repair.end();
     match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
         Exit::Quit => Ok(restored?),
@@ -60,6 +60,7 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
         names: common.no_hostname != Some(true),
         hide_own: common.hide_own == Some(true),
         services: common.no_servname != Some(true),
+        keymap: common.look.keymap().map_err(|error| Failure::new(CONFIG, error.to_string()))?,
         zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()
     })
@@ -69,14 +70,17 @@ fn usage(error: &dyn std::fmt::Display) -> Failure {
     Failure::new(USAGE, error.to_string())
 }
 
-/// Colours and signs that the environment allows.
-fn look() -> Look {
+/// Colours and signs that somebody wants or the environment allows.
+fn look(options: &LookOptions) -> Look {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| env::var(name).ok());
     let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Look {
-        theme: if colour { Theme::Palette } else { Theme::Monochrome },
-        charset: Charset::of_locale(names.each_ref().map(|name| name.as_deref())),
-    }
+    let usual = if colour { Theme::Palette } else { Theme::Monochrome };
+    let charset = match options.ascii {
+        Some(true) => Charset::Ascii,
+        Some(false) => Charset::Unicode,
+        None => Charset::of_locale(names.each_ref().map(|name| name.as_deref())),
+    };
+    Look { theme: options.theme.unwrap_or(usual), charset }
 }
 
 /// The keys that change the kernel.

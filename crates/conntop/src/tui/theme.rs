@@ -3,7 +3,9 @@
 //! Only the sixteen colours of the terminal's own palette on its own background, so that light
 //! backgrounds stay readable; what matters is also said by a word or by bold and reversed.
 
+use clap::ValueEnum;
 use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
 
 /// What a text means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,14 +42,19 @@ pub enum Role {
 }
 
 /// A set of colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Theme {
-    /// The terminal's palette.
+    /// The terminal's own colours
     #[default]
     Palette,
-    /// Blue and orange tones instead of green and red.
+    /// Blue and orange instead of green and red
+    #[value(alias = "color-blind")]
+    #[serde(alias = "color-blind")]
     ColourBlind,
-    /// No colour at all (`NO_COLOR`).
+    /// No colours
+    #[value(name = "mono", alias = "monochrome")]
+    #[serde(rename = "mono", alias = "monochrome")]
     Monochrome,
 }
 

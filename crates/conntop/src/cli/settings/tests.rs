@@ -1,0 +1,143 @@
+//! The table of settings against clap, the file and the manual, whose page is made here.
+
+use clap::Parser as _;
+
+use super::*;
+use crate::config::Config;
+
+#[test]
+fn every_option_is_a_setting_or_not_for_a_reason() {
+    let command = Cli::command();
+    for argument in command.get_arguments() {
+        let id = argument.get_id().as_str();
+        if ["help", "version"].contains(&id) {
+            continue;
+        }
+        let settings = SETTINGS.iter().filter(|setting| setting.argument == id).count();
+        let reasons = NO_SETTINGS.iter().filter(|(of, _)| *of == id).count();
+        assert_eq!(settings + reasons, 1, "{id} is to be in SETTINGS or in NO_SETTINGS, once");
+    }
+}
+
+#[test]
+fn every_setting_is_an_option_a_variable_and_a_line_of_the_file() {
+    let parse = |text: &str| Config::parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"));
+    let held = |config: Config| {
+        let mut cli = Cli::try_parse_from(["conntop"]).expect("no options");
+        cli.common.settle(config);
+        format!("{:?}", cli.common)
+    };
+    for setting in SETTINGS {
+        let Setting { key, .. } = setting;
+        let (flag, variable, help) = setting.option();
+        assert!(flag.is_some(), "{key} has no option");
+        assert!(variable.is_some_and(|name| name.starts_with("CONNTOP_")), "{key} has no variable");
+        assert!(!help.is_empty(), "{key} has no help");
+        let section = setting.place().0.map(|section| format!("[{section}]\n")).unwrap_or_default();
+        let text = format!("{section}{}", setting.lines().join("\n"));
+        assert_ne!(held(parse(&text)), held(Config::default()), "{key}: {text} changes nothing");
+    }
+}
+
+#[test]
+fn every_name_that_the_file_takes_is_a_setting() {
+    for section in ["", "[geoip]\n"] {
+        let wrong = toml::from_str::<Config>(&format!("{section}zzz = 1")).expect_err("no setting");
+        let mut names = wrong.message().split('`').skip(1).step_by(2).skip(1).peekable();
+        assert!(names.peek().is_some(), "{wrong}");
+        for name in names {
+            let known = SETTINGS.iter().map(|setting| setting.place()).any(|(of, own)| match section {
+                "" => of.or(own) == Some(name),
+                _ => of == Some("geoip") && own == Some(name),
+            });
+            assert!(known, "{section}{name} is no setting");
+        }
+    }
+}
+
+#[test]
+fn the_written_file_says_nothing_and_everything() {
+    let file = file();
+    assert_eq!(Config::parse(&file), Ok(Config::default()));
+    let spoken: String = file
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let whole = Config::parse(&spoken).unwrap_or_else(|wrong| panic!("{spoken}\n{wrong}"));
+    assert_ne!(whole.keys, Config::default().keys);
+    assert_eq!(whole.names.0.len(), 3);
+    for line in file.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+/// `docs/manual/configuration.md`.
+fn manual() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    page.push_str("| file | option | variable | usually | what it does |\n|---|---|---|---|---|\n");
+    page.push_str("| | `--config` | `CONNTOP_CONFIG` | see above | Configuration file |\n");
+    for setting in SETTINGS {
+        let (flag, variable, help) = setting.option();
+        let name = match setting.place() {
+            (Some(section), Some(name)) => format!("`[{section}]` `{name}`"),
+            (Some(section), None) => format!("`[{section}]`"),
+            (None, name) => format!("`{}`", name.unwrap_or_default()),
+        };
+        let code = |text: Option<String>| text.map_or_else(String::new, |text| format!("`{text}`"));
+        let help = help.replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ");
+        page.push_str(&format!(
+            "| {name} | {} | {} | {} | {help} |\n",
+            code(flag),
+            code(variable),
+            setting.usual
+        ));
+    }
+    page.push_str(REST);
+    for line in file().lines() {
+        let line = format!("    {line}");
+        page.push_str(line.trim_end());
+        page.push('\n');
+    }
+    page
+}
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+<!-- Generated from the table of settings; a test fails when it drifts. -->
+
+`~/.config/conntop/config.toml` (or below `$XDG_CONFIG_HOME`), or the file that `--config` or `CONNTOP_CONFIG` names.
+It is TOML; all of it is optional. A file that nobody named and that cannot be read (in another user's home, say) is
+told of and left alone; one that was named has to be there.
+
+- `conntop config init` writes the file with every setting as a comment; it never overwrites one.
+- `conntop config show` prints what holds and who says so, as a file that could take the place of yours.
+- `conntop config path` prints where the file is, or would be.
+
+Each setting is an option and a variable as well. The option is believed first, then the variable, then the file.
+
+";
+
+const REST: &str = "
+Lists of an option take the place of those of the file; only `--alias` and `--bind` add to `[names]` and `[keys]`, and
+go first. `true` and `false` stand behind an option after `=`: `--ascii=false`. `[keys]` is described in
+[keys.md](keys.md). Where to look (`--connect`) and what (`--filter`) are asked each time and have no place in the file:
+a forgotten filter would show a part as if it were the whole.
+
+A file with a mistake is refused as a whole (exit code 78), with the line and what may have been meant:
+
+    conntop: configuration /home/u/.config/conntop/config.toml: line 3: there is no setting `lcoal`; did you mean `local`?
+
+It may be up to 1 MiB long, with at most 16,384 names.
+
+## The file that `conntop config init` writes
+
+";
+
+#[test]
+fn manual_is_as_committed() {
+    crate::flow::testing::check_page("configuration.md", &manual());
+}

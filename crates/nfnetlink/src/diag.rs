@@ -1,10 +1,12 @@
 //! Sockets of this machine by sock_diag. Who owns one of TCP: one exact question to the kernel, whose
 //! cost does not depend on how many sockets there are, or a walk through `/proc/net/tcp` and `tcp6`.
-//! And all of a kind ([`DiagSocket::dump`]), with what TCP counts for each.
+//! And all of a kind ([`DiagSocket::dump`]), with what TCP counts for each. One can be closed
+//! ([`DiagSocket::destroy`]).
 //!
-//! Anybody may ask. The answer is about sockets of the network namespace in which the asking one was
+//! Anybody may ask; to close one takes CAP_NET_ADMIN. The answer is about sockets of the network namespace in which the asking one was
 //! opened.
 
+mod destroy;
 mod dump;
 mod info;
 
@@ -14,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::net::{Protocol, netlink};
 
+pub use self::destroy::{Destroyed, Found};
 pub use self::dump::Dumped;
 pub use self::info::{Counts, Query, SocketInfo, SocketState, States, TcpInfo, sockets};
 use crate::error::{Error, Result};
@@ -92,7 +95,8 @@ impl DiagSocket {
         self.writer.clear();
         let header = Header { kind: SOCK_DIAG_BY_FAMILY, flags: NLM_F_REQUEST, seq: self.seq, port: 0 };
         let open = self.writer.begin(header);
-        self.writer.raw(&request(local, remote));
+        let exact = Exact { transport: Transport::Tcp, local, remote, interface: 0, cookie: NO_COOKIE };
+        self.writer.raw(&exact.request());
         self.writer.end(open);
         self.socket.send(self.writer.as_bytes(), OPERATION)?;
         loop {
@@ -124,26 +128,38 @@ fn connect() -> Result<Socket> {
     Socket::open(SOCK_DIAG, 0, "opening a sock_diag socket")
 }
 
-/// `struct inet_diag_req_v2`. What it calls source is the end of the socket that is asked for.
-fn request(local: SocketAddr, remote: SocketAddr) -> [u8; 56] {
-    let (local_ip, remote_ip) = (local.ip().to_canonical(), remote.ip().to_canonical());
-    let family = if local_ip.is_ipv4() { INET } else { INET6 };
-    let mut bytes = [0; 56];
-    let parts: [&[u8]; 9] = [
-        &[family, Transport::Tcp.number(), 0, 0],
-        &u32::MAX.to_ne_bytes(), // in any state
-        &local.port().to_be_bytes(),
-        &remote.port().to_be_bytes(),
-        &padded(local_ip),
-        &padded(remote_ip),
-        &[0; 4], // on any interface
-        &NO_COOKIE,
-        &[],
-    ];
-    for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
+/// A question about one socket.
+struct Exact {
+    transport: Transport,
+    /// The end of the socket that is asked for.
+    local: SocketAddr,
+    remote: SocketAddr,
+    /// That it is bound to; 0 for one that is bound to none.
+    interface: u32,
+    cookie: [u8; 8],
+}
+
+impl Exact {
+    /// `struct inet_diag_req_v2`. What it calls source is the socket's own end.
+    fn request(&self) -> [u8; 56] {
+        let (local, remote) = (canonical(self.local), canonical(self.remote));
+        let family = if local.is_ipv4() { INET } else { INET6 };
+        let mut bytes = [0; 56];
+        let parts: [&[u8]; 8] = [
+            &[family, self.transport.number(), 0, 0],
+            &u32::MAX.to_ne_bytes(), // in any state
+            &local.port().to_be_bytes(),
+            &remote.port().to_be_bytes(),
+            &padded(local.ip()),
+            &padded(remote.ip()),
+            &self.interface.to_ne_bytes(),
+            &self.cookie,
+        ];
+        for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        bytes
     }
-    bytes
 }
 
 fn padded(ip: IpAddr) -> [u8; 16] {

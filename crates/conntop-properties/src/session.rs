@@ -72,7 +72,7 @@ pub(crate) fn check(mut bytes: &[u8]) {
 
 /// A line that a client may say, or nearly, or the next bytes as they are with a newline.
 fn line_or_noise(op: u8, bytes: &mut &[u8]) -> Vec<u8> {
-    const LINES: [&str; 10] = [
+    const LINES: [&str; 11] = [
         r#"{"hello":{"protocol":1,"client":"a","name":"b"}}"#,
         r#"{"hello":{"protocol":1,"client":"a","name":"b","codec":"zstd"}}"#,
         r#"{"hello":{"protocol":2,"client":"a","codec":"zstd"}}"#,
@@ -80,6 +80,7 @@ fn line_or_noise(op: u8, bytes: &mut &[u8]) -> Vec<u8> {
         r#"{"pong":{"nonce":1}}"#,
         r#"{"pause":{"on":true}}"#,
         r#"{"focus":{"id":[1,2,3]}}"#,
+        r#"{"terminate":{"request":1,"epoch":1,"id":1,"act":"forget"}}"#,
         r#"{"subscribe":{"filter":{"ports":[53]}}}"#,
         r#"{"bye":{"reason":"shutdown","text":"q"}}"#,
         r#"{"delta":{}}"#,

@@ -6,6 +6,7 @@
 mod host;
 mod proof;
 mod sanitize;
+mod terminate;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +16,7 @@ use crate::flow::BootMillis;
 
 pub use self::host::{Host, HostAddress, HostName, Interface, Mac, MacError, NameOrigin, Neighbour};
 pub use self::proof::{Challenge, ClientProof, Hex32, HexError, ServerProof};
+pub use self::terminate::{Act, Outcome, Terminate, Terminated};
 
 /// Everything a server sends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub enum ServerMessage {
     Table(TableStats),
     /// Events were lost; the table is being repaired.
     Lost(Lost),
+    /// Answer to the client's `terminate`.
+    Terminated(Terminated),
     /// Are you there? The answer is `pong` with the same number.
     Ping(Ping),
     /// Answer to the client's `ping`.
@@ -65,6 +69,8 @@ pub enum ClientMessage {
     Focus(Focus),
     /// Stops or resumes the delivery of deltas to this client only.
     Pause(Pause),
+    /// Ends one flow. Only for servers with the feature `terminate`.
+    Terminate(Terminate),
     /// Are you there?
     Ping(Ping),
     /// Answer to the server's `ping`.
@@ -88,7 +94,7 @@ pub struct ServerHello {
     pub epoch: u64,
     /// Kernel and machine, `Linux 6.18.0 x86_64`.
     pub platform: String,
-    /// Optional abilities, such as `focus`.
+    /// Optional abilities: `focus`, `terminate`.
     pub features: Vec<String>,
     /// Codecs that the client may choose besides `none`.
     pub codecs: Vec<Codec>,

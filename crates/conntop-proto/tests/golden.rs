@@ -117,6 +117,24 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             }),
         ),
         ("lost", ServerMessage::Lost(Lost { overruns: 2, events: None, since: Some(AT) })),
+        (
+            "terminated",
+            ServerMessage::Terminated(Terminated {
+                request: 1,
+                id: FlowId(1000),
+                outcome: Outcome::Done,
+                text: String::new(),
+            }),
+        ),
+        (
+            "terminated-text",
+            ServerMessage::Terminated(Terminated {
+                request: 2,
+                id: FlowId(1001),
+                outcome: Outcome::NoSocket,
+                text: "no socket of this namespace has these ends".into(),
+            }),
+        ),
         ("ping", ServerMessage::Ping(Ping { nonce: 7 })),
         ("pong", ServerMessage::Pong(Ping { nonce: 7 })),
         (
@@ -155,10 +173,16 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("subscribe", ClientMessage::Subscribe(subscribe)),
         ("focus", ClientMessage::Focus(Focus { id: [1000, 1001, 1004].map(FlowId).into_iter().collect() })),
         ("pause", ClientMessage::Pause(Pause { on: true })),
+        ("terminate", terminate(1, Act::Forget)),
+        ("terminate-close", terminate(2, Act::Close)),
         ("ping", ClientMessage::Ping(Ping { nonce: 1 })),
         ("pong", ClientMessage::Pong(Ping { nonce: 7 })),
         ("bye", ClientMessage::Bye(Bye { reason: ByeReason::Shutdown, text: "the user quits".into() })),
     ]
+}
+
+fn terminate(request: u32, act: Act) -> ClientMessage {
+    ClientMessage::Terminate(Terminate { request, epoch: 1_763_700_000_123, id: FlowId(1000), act })
 }
 
 const AT: BootMillis = BootMillis(86_400_000);

@@ -161,6 +161,7 @@ impl Engine {
             | ServerMessage::Proof(_)
             | ServerMessage::Reset(_)
             | ServerMessage::Synced(_)
+            | ServerMessage::Terminated(_)
             | ServerMessage::Ping(_)
             | ServerMessage::Pong(_) => {}
         }

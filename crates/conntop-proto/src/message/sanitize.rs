@@ -11,6 +11,7 @@ impl ServerMessage {
             Self::Hello(hello) => hello.sanitize(),
             Self::Host(host) => host.sanitize(),
             Self::Bye(bye) => clean(&mut bye.text),
+            Self::Terminated(terminated) => clean(&mut terminated.text),
             Self::Delta(delta) => {
                 helpers(&mut delta.ended.short.meta);
                 helpers(&mut delta.new.meta);
@@ -33,7 +34,8 @@ impl ClientMessage {
             }
             Self::Subscribe(subscribe) => nets(subscribe.filter.as_mut()),
             Self::Bye(bye) => clean(&mut bye.text),
-            Self::Proof(_) | Self::Focus(_) | Self::Pause(_) | Self::Ping(_) | Self::Pong(_) => {}
+            Self::Proof(_) | Self::Focus(_) | Self::Pause(_) | Self::Terminate(_) => {}
+            Self::Ping(_) | Self::Pong(_) => {}
         }
     }
 }

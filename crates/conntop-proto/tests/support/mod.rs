@@ -288,6 +288,9 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
         })),
         any::<u32>().prop_map(|nonce| ServerMessage::Ping(Ping { nonce })),
         any::<u32>().prop_map(|nonce| ServerMessage::Pong(Ping { nonce })),
+        (any::<u32>(), number(), outcome(), text()).prop_map(|(request, id, outcome, text)| {
+            ServerMessage::Terminated(Terminated { request, id: FlowId(id), outcome, text })
+        }),
         (bye_reason(), text()).prop_map(|(reason, text)| ServerMessage::Bye(Bye { reason, text })),
     ]
 }
@@ -295,6 +298,11 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
 fn bye_reason() -> impl Strategy<Value = ByeReason> {
     use ByeReason::*;
     select(&[Shutdown, Version, Protocol, Limit, Slow, Timeout, Internal, Auth][..])
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    use Outcome::*;
+    select(&[Done, Gone, Replaced, NoSocket, Denied, Refused, Limit, Unsupported, Failed][..])
 }
 
 fn subscribe() -> impl Strategy<Value = Subscribe> {
@@ -333,6 +341,10 @@ pub fn client_message() -> impl Strategy<Value = ClientMessage> {
         any::<bool>().prop_map(|on| ClientMessage::Pause(Pause { on })),
         any::<u32>().prop_map(|nonce| ClientMessage::Ping(Ping { nonce })),
         any::<u32>().prop_map(|nonce| ClientMessage::Pong(Ping { nonce })),
+        (any::<u32>(), number(), number(), any::<bool>()).prop_map(|(request, epoch, id, forget)| {
+            let act = if forget { Act::Forget } else { Act::Close };
+            ClientMessage::Terminate(Terminate { request, epoch, id: FlowId(id), act })
+        }),
         (bye_reason(), text()).prop_map(|(reason, text)| ClientMessage::Bye(Bye { reason, text })),
     ]
 }

@@ -57,6 +57,7 @@ impl Order {
             ServerMessage::Host(_)
             | ServerMessage::Table(_)
             | ServerMessage::Lost(_)
+            | ServerMessage::Terminated(_)
             | ServerMessage::Ping(_)
             | ServerMessage::Pong(_)
             | ServerMessage::Bye(_) => {}

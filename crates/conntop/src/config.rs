@@ -55,6 +55,8 @@ pub struct Config {
     pub no_servname: Option<bool>,
     /// Whether conntop's own questions for names are left out.
     pub hide_own: Option<bool>,
+    /// Whether no flow is ever ended.
+    pub read_only: Option<bool>,
     /// Whether databases of places are left alone.
     pub no_geoip: Option<bool>,
     /// Whether not to look which processes have this machine's ends of flows.
@@ -302,6 +304,7 @@ dns-confirm = true
 no-hostname = false
 no-servname = true
 hide-own = true
+read-only = true
 no-geoip = true
 no-processes = false
 sort = "bytes:asc"
@@ -346,6 +349,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             no_hostname: Some(false),
             no_servname: Some(true),
             hide_own: Some(true),
+            read_only: Some(true),
             no_geoip: Some(true),
             no_processes: Some(false),
             names: Aliases(vec![

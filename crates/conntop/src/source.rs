@@ -2,6 +2,7 @@
 //! elsewhere; or a recording. All yield the same events through one bounded channel, so nothing
 //! behind it knows the difference.
 
+mod audit;
 pub mod backoff;
 mod choice;
 mod local;
@@ -22,11 +23,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{ServerHello, ServerMessage, Subscribe};
+use conntop_proto::message::{ServerHello, ServerMessage, Subscribe, Terminate};
 use tokio::sync::mpsc;
 
 pub use self::choice::{Local, SourceKind, Switch, open_local};
-pub use self::local::{CpuBudget, LocalConfig, local, local_collector};
+pub use self::local::{Acts, CpuBudget, LocalConfig, local, local_collector};
 pub use self::playing::{Control, Playing, Speed};
 pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
@@ -133,6 +134,8 @@ pub enum Request {
     Pause(bool),
     /// Something of a recording; others know nothing of it.
     Play(Control),
+    /// End a flow. The answer is a message; there is none if the connection is lost meanwhile.
+    Terminate(Terminate),
 }
 
 /// Running sources, one for each node.
@@ -218,7 +221,8 @@ impl Source {
         self.events.try_recv().ok()
     }
 
-    /// Asks for something; a request that finds no room is dropped, for a later one replaces it.
+    /// Asks for something; a request that finds no room is dropped, for a later one replaces it, and
+    /// whoever wants a flow to end waits for an answer.
     pub fn request(&self, request: Request) {
         let _full_or_gone = self.requests.try_send(request);
     }

@@ -2,10 +2,10 @@
 //! a test compares the manual with it.
 
 mod config;
+mod help;
 mod value;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,9 +13,10 @@ use std::time::Duration;
 use conntop_proto::DEFAULT_PORT;
 use nfnetlink::netns::Netns;
 
+pub use self::help::help;
 use self::value::{duration, listen_address, netns, size};
 use crate::auth::DEFAULT_DIR;
-use crate::collector::{BudgetError, CpuBudget, Knowledge, NameFiles};
+use crate::collector::{Acts, BudgetError, CpuBudget, Knowledge, NameFiles};
 use crate::privilege::{Sandbox, SelfTest};
 
 /// Shortest interval between two deltas: a dump of an ordinary table takes some 10 ms.
@@ -75,6 +76,8 @@ pub struct Settings {
     pub cpu_budget: CpuBudget,
     /// Whether /proc/net/nf_conntrack may be read.
     pub proc: Proc,
+    /// Whether clients may end flows.
+    pub acts: Acts,
     /// What is told of hosts in the networks.
     pub knowledge: Knowledge,
     /// Name shown to clients; `None` is the host's.
@@ -225,6 +228,7 @@ enum Id {
     NoEvents,
     CpuBudget,
     NoProc,
+    AllowTerminate,
     Hosts,
     Leases,
     NoNames,
@@ -273,6 +277,8 @@ pub const OPTIONS: &[OptionHelp] = options! {
         "Share of one core that reading the table may take on average (default 10, from 0.1 to 100). The first pass and repairs after a loss are not held back";
     NoProc "no-proc" None, "",
         "Never read /proc/net/nf_conntrack, which root may and which is cheaper than ctnetlink while the table is small";
+    AllowTerminate "allow-terminate" None, "",
+        "Let clients end single flows: root and this user on this machine, by --stdio, and with the token. Each order is logged";
     NetNs "netns" None, "NAME|PID",
         "Watch this network namespace: a name of ip-netns(8) or a process id. The daemon listens where it was started";
     Hosts "hosts" None, "FILE",
@@ -355,6 +361,7 @@ struct Given {
     no_events: bool,
     cpu_budget: CpuBudget,
     no_proc: bool,
+    acts: Acts,
     netns: Option<Netns>,
     hosts: Vec<PathBuf>,
     leases: Vec<PathBuf>,
@@ -457,6 +464,7 @@ impl Given {
                 self.cpu_budget = budget.map_err(|error: BudgetError| bad(&error.to_string()))?;
             }
             Id::NoProc => self.no_proc = true,
+            Id::AllowTerminate => self.acts = Acts::Allowed,
             Id::NetNs => {
                 let netns = text.and_then(netns);
                 self.netns =
@@ -533,6 +541,7 @@ impl Given {
             events: if self.no_events { Events::Off } else { Events::Listen },
             cpu_budget: self.cpu_budget,
             proc: if self.no_proc { Proc::Off } else { Proc::IfCheaper },
+            acts: self.acts,
             netns: self.netns,
             knowledge: if self.no_names {
                 Knowledge::Kept
@@ -547,48 +556,4 @@ impl Given {
             config: self.config,
         }
     }
-}
-
-/// The text of `--help`; `program` is how the daemon was called.
-#[must_use]
-pub fn help(program: &str) -> String {
-    let mut text = format!(
-        "conntopd {version}: streams what changes in the kernel's connection tracking table\n\n\
-         Usage: {program} [OPTIONS]\n\nOptions:\n",
-        version = env!("CARGO_PKG_VERSION"),
-    );
-    for option in OPTIONS {
-        let short = option.short.map_or("    ".into(), |c| format!("-{c}, "));
-        let names = format!("{short}--{} {}", option.long, option.value);
-        let _ = writeln!(text, "  {}", names.trim_end());
-        for line in wrapped(option.help, 70) {
-            let _ = writeln!(text, "          {line}");
-        }
-    }
-    text.push_str(
-        "\nWithout options it listens on 127.0.0.1:55555 and [::1]:55555 and needs CAP_NET_ADMIN.\n\
-         Root, its own user and members of group conntop may connect there. From elsewhere:\n\
-         conntop ssh://USER@THIS-MACHINE, or TLS: conntopd --init-tls, then --listen-any.\n\n\
-         Signals: SIGTERM and SIGINT end it after telling the clients; SIGHUP reads configuration, key\n\
-         and token again, but ends --stdio as the end of stdin does.\n\
-         Environment: CONNTOP_LOG = error, warn, info (default), debug or trace.\n\
-         Exit codes: 0 ended by a signal or by the client of --stdio, 1 failure, 2 usage, 77 no permission,\n\
-         78 refused configuration.\n",
-    );
-    text
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.len() + 1 + word.len() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -17,12 +17,14 @@ mod budget;
 mod by_hand;
 pub mod clock;
 mod cost;
+mod ender;
 mod error;
 mod events;
 mod handle;
 mod host;
 mod hub;
 mod known;
+mod orders;
 mod picker;
 mod pool;
 mod repair;
@@ -44,6 +46,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use self::budget::{BudgetError, CpuBudget};
 pub use self::by_hand::Feeder;
+use self::ender::Ender;
 pub use self::error::CollectorError;
 use self::events::Events;
 pub use self::handle::{CollectorHandle, Subscriber, SubscriberConfig};
@@ -51,6 +54,8 @@ pub use self::host::read_host;
 use self::hub::{Hub, Setup, Wires};
 use self::known::Known;
 pub use self::known::{Knowledge, NameFiles};
+pub(crate) use self::orders::Said;
+pub use self::orders::{Answer, Order};
 use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
@@ -90,11 +95,26 @@ pub struct CollectorConfig {
     pub proc: bool,
     /// Most flows to hold; beyond them the table is truncated, visibly.
     pub max_flows: usize,
+    /// Whether flows may be ended.
+    pub acts: Acts,
     /// What is told of the hosts in the machine's networks.
     pub knowledge: Knowledge,
     /// How the threads are confined once they have what they need.
     pub privilege: Plan,
 }
+
+/// Whether anything but looking is done: the end of single flows, when somebody orders it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acts {
+    /// Nothing is changed, and the thread with the capability has nothing to do it with.
+    #[default]
+    None,
+    /// Flows are ended one by one.
+    Allowed,
+}
+
+/// The feature of a hello to whom flows may be ended.
+pub const TERMINATE: &str = "terminate";
 
 impl Default for CollectorConfig {
     fn default() -> Self {
@@ -107,6 +127,7 @@ impl Default for CollectorConfig {
             cpu_budget: CpuBudget::default(),
             proc: true,
             max_flows: table::MAX_FLOWS,
+            acts: Acts::default(),
             knowledge: Knowledge::default(),
             privilege: Plan::default(),
         }
@@ -153,7 +174,9 @@ impl Collector {
             let sysctls = Sysctls::read(&mut tracking);
             let mut known = Known::new(&config.knowledge);
             let host = host::read(&mut known).unwrap_or_default();
-            let thread = Requests { commands, reports: sender, pool, socket, sources, known, tracking };
+            let ender = (config.acts == Acts::Allowed).then(Ender::default);
+            let thread =
+                Requests { commands, reports: sender, pool, socket, sources, known, tracking, ender };
             Ok((Found { sysctls, host, offers, granted }, move || thread.run()))
         })?;
         let events = buffer.map(|buffer| -> Result<_, CollectorError> {
@@ -168,12 +191,16 @@ impl Collector {
         let interval = config.interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         let epoch = clock::both().wall_ms;
         let kernel = found.sysctls.kernel(config.events, found.granted);
-        let (hello, hello_seen) = watch::channel(hello(config.name, interval, epoch, kernel));
+        let mut hello = hello(config.name, interval, epoch, kernel);
+        if config.acts == Acts::Allowed {
+            hello.features.push(TERMINATE.to_owned());
+        }
+        let (hello, hello_seen) = watch::channel(hello);
         let (calls, called) = mpsc::unbounded_channel();
         let requests = Some(requests);
         let wires = Wires { reports: reported, calls: called, events, requests, buffers, batches, hello };
         let limits = Limits { flows: config.max_flows, ..Limits::default() };
-        let setup = Setup { interval, budget: config.cpu_budget, limits, epoch };
+        let setup = Setup { interval, budget: config.cpu_budget, limits, epoch, acts: config.acts };
         let computing = start_hub(plan, move || Hub::new(wires, setup, found))?;
         let confined = draining.iter().fold(asking.and(&computing), |all, thread| all.and(thread));
         Ok(CollectorHandle { calls, hello: hello_seen, ids: Arc::default(), confined })

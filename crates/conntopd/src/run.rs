@@ -22,7 +22,7 @@ use self::inherit::{InheritError, Inherited};
 use self::notify::Notify;
 use self::reload::Reload;
 use crate::args::{self, Command, Events, Listen, Need, Proc, Serve, Settings, UsageError};
-use crate::collector::{Collector, CollectorConfig, CollectorError, CollectorHandle};
+use crate::collector::{Acts, Collector, CollectorConfig, CollectorError, CollectorHandle};
 use crate::facts::{self, Weight};
 use crate::privilege::{Files, Plan, PrivilegeError, Role, User, UserError, beside, is_of_its_own};
 use crate::server::listen::{self, GROUP, ListenError};
@@ -202,6 +202,9 @@ async fn serve(
     let notify = Notify::from_env();
     let collector = Collector::spawn(config(settings, &plan))?;
     say_kernel(&collector.hello().kernel);
+    if settings.acts == Acts::Allowed {
+        tracing::info!("clients who are root, this user, or know the token may end flows");
+    }
     if let Some(unix) = &unix {
         match unix.group() {
             Some(_) => {
@@ -328,6 +331,7 @@ fn config(settings: &Settings, plan: &Plan) -> CollectorConfig {
         event_buffer: settings.event_buffer.and_then(|bytes| bytes.try_into().ok()),
         cpu_budget: settings.cpu_budget,
         proc: settings.proc == Proc::IfCheaper,
+        acts: settings.acts,
         netns: settings.netns.clone(),
         knowledge: settings.knowledge.clone(),
         privilege: plan.clone(),

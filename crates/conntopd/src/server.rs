@@ -37,7 +37,7 @@ pub mod stdio;
 mod stream;
 
 use admission::{Admission, Refusal, Source};
-use connection::{Connection, Slot, now};
+use connection::{Connection, Rights, Slot, now};
 use feed::Feed;
 #[cfg(feature = "tls")]
 use gate::{Denied, Passed};
@@ -68,6 +68,8 @@ struct Accepted {
     access: Access,
     /// For the log.
     peer: String,
+    /// What it may do once it is known.
+    rights: Rights,
     /// Why it may not stay, which its user is told.
     refused: Option<Bye>,
 }
@@ -172,23 +174,29 @@ impl<F: Feed> Server<F> {
         match &listener.socket {
             Socket::Unix(unix) => unix.listener.poll_accept(context).map_ok(|(stream, _)| {
                 let stream = Stream::from(stream);
-                Accepted { peer: stream.unix_peer(), stream, source: Source::Unix, access, refused: None }
+                let rights = stream.unix_user().map_or(Rights::Read, rights_of);
+                let (peer, source) = (stream.unix_peer(), Source::Unix);
+                Accepted { stream, source, access, peer, rights, refused: None }
             }),
             Socket::Tcp(tcp) => tcp.poll_accept(context).map_ok(|(stream, peer)| {
-                let refused = match access {
-                    Access::Peer => self.check_peer(&stream, peer).err(),
+                let (rights, refused) = match access {
+                    Access::Peer => match self.check_peer(&stream, peer) {
+                        Ok(user) => (rights_of(user), None),
+                        Err(bye) => (Rights::Read, Some(bye)),
+                    },
+                    // Nothing is served before the proof.
                     #[cfg(feature = "tls")]
-                    Access::Token(_) => None,
+                    Access::Token(_) => (Rights::End, None),
                 };
                 let (source, peer) = (Source::tcp(peer.ip()), peer.to_string());
-                Accepted { stream: Stream::from(stream), source, access, peer, refused }
+                Accepted { stream: Stream::from(stream), source, access, peer, rights, refused }
             }),
         }
     }
 
-    fn check_peer(&self, stream: &TcpStream, peer: SocketAddr) -> Result<(), Bye> {
+    fn check_peer(&self, stream: &TcpStream, peer: SocketAddr) -> Result<u32, Bye> {
         let checked = match (&self.listeners.peers, stream.local_addr()) {
-            (Some(peers), Ok(own)) => peers.check(peer, own).map(drop),
+            (Some(peers), Ok(own)) => peers.check(peer, own),
             _ => Err(PeerError::Unknown),
         };
         checked.map_err(|error| Bye { reason: ByeReason::Auth, text: error.to_string() })
@@ -207,9 +215,10 @@ struct Client<F> {
 
 impl<F: Feed> Client<F> {
     async fn run(self) {
-        let Accepted { stream, peer, access, .. } = self.accepted;
+        let Accepted { stream, peer, access, rights, .. } = self.accepted;
+        let who = (peer, rights);
         match access {
-            Access::Peer => Connection::new(stream, peer, self.slot, self.feed, self.stopped).run().await,
+            Access::Peer => Connection::new(stream, who, self.slot, self.feed, self.stopped).run().await,
             #[cfg(feature = "tls")]
             Access::Token(credentials) => {
                 let credentials = Arc::clone(&credentials.borrow());
@@ -221,19 +230,24 @@ impl<F: Feed> Client<F> {
                 match passed {
                     Ok(Passed { stream, early }) => {
                         self.slot.proven();
-                        let client = Connection::new(stream, peer, self.slot, self.feed, self.stopped);
+                        let client = Connection::new(stream, who, self.slot, self.feed, self.stopped);
                         client.with_input(&early).run().await;
                     }
                     Err(denied) => {
                         if matches!(denied, Denied::Token) {
                             self.slot.failed();
                         }
-                        self.complaints.borrow_mut().add(&peer, &denied);
+                        self.complaints.borrow_mut().add(&who.0, &denied);
                     }
                 }
             }
         }
     }
+}
+
+/// Membership of a group is enough to read, and for no more.
+fn rights_of(user: u32) -> Rights {
+    if user == 0 || user == rustix::process::geteuid().as_raw() { Rights::End } else { Rights::Read }
 }
 
 fn limit(refusal: Refusal) -> Bye {

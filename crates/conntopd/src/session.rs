@@ -19,6 +19,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use conntop_proto::codec::{self, EncodeError, LineDecoder};
 use conntop_proto::message::{
     Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Ping, ServerHello, ServerMessage, Subscribe,
+    Terminate, Terminated,
 };
 
 mod allowance;
@@ -53,6 +54,8 @@ pub enum Request {
     Focus(Focus),
     /// Stop or resume deltas.
     Pause(bool),
+    /// End a flow.
+    Terminate(Terminate),
 }
 
 /// One client's session.
@@ -313,6 +316,14 @@ impl Session {
         self.end.as_ref()
     }
 
+    /// Tells the client what came of an order; nothing once the session is over.
+    pub fn terminated(&mut self, now: Instant, answer: Terminated) {
+        if matches!(self.phase, Phase::Streaming(_)) {
+            let answer = Terminated { text: capped(answer.text), ..answer };
+            self.send(now, &ServerMessage::Terminated(answer));
+        }
+    }
+
     /// Ends the session with a `bye`. A frame that was not begun is dropped.
     pub fn bye(&mut self, now: Instant, reason: ByeReason, text: impl Into<String>) {
         if matches!(self.phase, Phase::Closing { .. }) {
@@ -372,6 +383,7 @@ impl Session {
             ClientMessage::Subscribe(subscribe) => requests.push(Request::Update(subscribe)),
             ClientMessage::Focus(focus) => requests.push(Request::Focus(focus)),
             ClientMessage::Pause(pause) => requests.push(Request::Pause(pause.on)),
+            ClientMessage::Terminate(order) => requests.push(Request::Terminate(order)),
             ClientMessage::Ping(ping) => self.send(now, &ServerMessage::Pong(ping)),
             ClientMessage::Pong(_) => {}
             ClientMessage::Bye(bye) => {

@@ -35,6 +35,7 @@ mod segments;
 mod sent;
 mod slot;
 mod store;
+mod target;
 mod values;
 
 use std::collections::{HashMap, HashSet};
@@ -54,6 +55,7 @@ pub use self::merge::{Origin, ReadSpan};
 use self::pass::Running;
 pub use self::pass::{Outcome, PassReport};
 use self::store::Store;
+pub use self::target::Target;
 
 /// Most flows that a table holds unless configured otherwise: about 350 MB.
 pub const MAX_FLOWS: usize = 2_000_000;

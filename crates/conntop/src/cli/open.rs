@@ -28,7 +28,7 @@ use crate::source::replay::{self, Play, Recording, play};
 use crate::source::ssh::{self, Questions};
 use crate::source::tls::{Known, TokenSource};
 use crate::source::{
-    self, Local, LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind,
+    self, Acts, Local, LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind,
     SourceEvent, Sources, Speed, Switch, Target, Wire, remote, remote_by_ssh,
 };
 
@@ -213,6 +213,7 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         interval: common.interval,
         cpu_budget: common.cpu_budget,
         netns: netns.clone(),
+        acts: if common.read_only == Some(true) { Acts::None } else { Acts::Allowed },
         subscribe,
     };
     let Local { source, switch } = source::open_local(common.source.unwrap_or_default(), config)?;

@@ -121,6 +121,20 @@ pub struct Common {
         help_heading = "From where"
     )]
     pub cpu_budget: Option<CpuBudget>,
+    /// Never end a flow, whatever key is pressed
+    #[arg(
+        long,
+        env = "CONNTOP_READ_ONLY",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        value_name = "BOOL",
+        value_parser = BoolishValueParser::new(),
+        global = true,
+        help_heading = "From where"
+    )]
+    pub read_only: Option<bool>,
     /// Most flows to hold: 1000000 when nothing is said; the rest of a larger table is not shown, and
     /// the header says so
     #[arg(
@@ -319,6 +333,7 @@ impl Common {
         self.no_hostname = self.no_hostname.or(config.no_hostname);
         self.no_servname = self.no_servname.or(config.no_servname);
         self.hide_own = self.hide_own.or(config.hide_own);
+        self.read_only = self.read_only.or(config.read_only);
         self.no_geoip = self.no_geoip.or(config.no_geoip);
         self.no_processes = self.no_processes.or(config.no_processes);
         list(&mut self.columns, config.columns);

@@ -45,6 +45,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     value("name", "name", "the name of this machine", "\"desk\""),
     value("interval", "interval", "1s", "\"2s\""),
     value("cpu-budget", "cpu_budget", "10", "5"),
+    value("read-only", "read_only", "false", "true"),
     value("max-flows", "max_flows", "1000000", "200000"),
     value("local", "local", "what the machine tells of itself", "[\"192.168.0.0/16\", \"2001:db8:1::/48\"]"),
     value("sort", "sort", "rate", "\"bytes:desc\""),

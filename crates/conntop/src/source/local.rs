@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conntop_proto::message::{Host, ServerMessage, Subscribe};
-pub use conntopd::collector::CpuBudget;
+pub use conntopd::collector::{Acts, CpuBudget};
 use conntopd::collector::{
-    Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Subscriber, SubscriberConfig,
-    read_host,
+    Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Order, Subscriber,
+    SubscriberConfig, read_host,
 };
 pub(super) use conntopd::collector::{clock, hello};
 use conntopd::frame::Frame;
 use nfnetlink::netns::Netns;
 use tokio::sync::mpsc;
 
+use super::audit;
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+
+/// Answers to orders that may wait: a person gives one at a time.
+const ANSWERS: usize = 4;
 
 /// The calling thread's namespace: its addresses, networks, neighbours and their names.
 pub(super) fn host() -> nfnetlink::Result<Host> {
@@ -32,6 +36,8 @@ pub struct LocalConfig {
     pub cpu_budget: Option<CpuBudget>,
     /// The network namespace; that of the calling thread when `None`.
     pub netns: Option<Netns>,
+    /// Whether flows may be ended.
+    pub acts: Acts,
     /// What to ask for.
     pub subscribe: Subscribe,
 }
@@ -46,11 +52,12 @@ pub fn local_collector(config: LocalConfig) -> Result<Source, SourceError> {
 
 /// Starts a collector in this process, which sleeps until somebody subscribes.
 pub(super) fn collector(config: &LocalConfig) -> Result<CollectorHandle, SourceError> {
-    let LocalConfig { name, interval, cpu_budget, netns, .. } = config.clone();
+    let LocalConfig { name, interval, cpu_budget, netns, acts, .. } = config.clone();
     let default = CollectorConfig::default();
     let interval = interval.unwrap_or(default.interval);
     let cpu_budget = cpu_budget.unwrap_or(default.cpu_budget);
-    let handle = Collector::spawn(CollectorConfig { name, interval, cpu_budget, netns, ..default });
+    let config = CollectorConfig { name, interval, cpu_budget, netns, acts, ..default };
+    let handle = Collector::spawn(config);
     handle.map_err(|error| refused(&error))
 }
 
@@ -99,8 +106,15 @@ async fn run(
     }
     // The subscription keeps the collector awake; the handle would keep its threads.
     drop(handle);
+    let (answer, mut answers) = mpsc::channel(ANSWERS);
     loop {
         tokio::select! {
+            Some(answer) = answers.recv() => {
+                let said = Messages::new([ServerMessage::Terminated(answer)]);
+                if events.send(SourceEvent::Messages(said)).await.is_err() {
+                    return;
+                }
+            }
             request = requests.recv() => match request {
                 Some(Request::Subscribe(subscribe)) => {
                     if let Err(error) = subscriber.update(&subscribe) {
@@ -110,6 +124,10 @@ async fn run(
                 Some(Request::Focus(ids)) => subscriber.focus(ids),
                 Some(Request::Pause(on)) => subscriber.pause(on),
                 Some(Request::Play(_)) => {}
+                Some(Request::Terminate(terminate)) => {
+                    let (who, answer) = (audit::who(), answer.clone());
+                    subscriber.terminate(Order { terminate, who, answer });
+                }
                 None => return,
             },
             frame = subscriber.next() => {

@@ -476,6 +476,8 @@ impl Remote {
                 self.focus = Some(id.clone());
                 ClientMessage::Focus(Focus { id })
             }
+            // For this connection only: ordered is what the person saw.
+            Request::Terminate(terminate) => ClientMessage::Terminate(terminate),
             Request::Pause(on) => {
                 self.paused = on;
                 ClientMessage::Pause(Pause { on })

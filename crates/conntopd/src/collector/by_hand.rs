@@ -10,7 +10,7 @@ use super::budget::CpuBudget;
 use super::handle::Call;
 use super::hub::{Hub, Setup, Wires};
 use super::report::{Found, Report, Sysctls};
-use super::{CollectorError, CollectorHandle, clock, hello, start_hub};
+use super::{Acts, CollectorError, CollectorHandle, clock, hello, start_hub};
 use crate::privilege::{Plan, Sandbox};
 use crate::table::{FlowTable, Limits};
 
@@ -71,7 +71,8 @@ impl CollectorHandle {
             hello: say_hello,
         };
         let found = Found { sysctls: Sysctls::default(), host, offers: Vec::new(), granted: None };
-        let setup = Setup { interval, budget: CpuBudget::default(), limits: Limits::default(), epoch };
+        let (budget, limits, acts) = (CpuBudget::default(), Limits::default(), Acts::default());
+        let setup = Setup { interval, budget, limits, epoch, acts };
         let plan = Plan { sandbox: Sandbox::Off, ..Plan::default() };
         let confined = start_hub(&plan, move || Hub::new(wires, setup, found))?;
         let feeder = Feeder { calls: calls.clone(), _reports: reports };

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::CpuBudget;
 use super::clock;
+use super::orders::Order;
 use crate::frame::Frame;
 use crate::privilege::Report;
 use crate::table::{FilterError, FlowTable, Interest};
@@ -60,6 +61,8 @@ pub(crate) enum Call {
     Edit(Edit),
     /// Another name, if there is one, and another budget.
     Configure(Option<String>, CpuBudget),
+    /// A flow is to be ended.
+    Terminate(Order),
     /// Say when the facts about the kernel are fresh.
     Facts(SyncSender<()>),
     /// A look at the table.
@@ -197,6 +200,12 @@ impl Subscriber {
     pub fn focus(&mut self, ids: Ids) {
         self.wish.send_modify(|wish| wish.focus = ids);
         self.tell();
+    }
+
+    /// Asks for the end of a flow.
+    pub fn terminate(&self, order: Order) {
+        // A collector that has ended answers by the end of its frames.
+        let _ = self.calls.send(Call::Terminate(order));
     }
 
     /// At most one notice is under way, however often wishes change.

@@ -27,9 +27,11 @@ use self::listen::Ears;
 use self::passes::Passes;
 use self::rounds::Rounds;
 use self::upkeep::Upkeep;
+use super::Acts;
 use super::budget::CpuBudget;
 use super::clock;
 use super::handle::Call;
+use super::orders::Orders;
 use super::picker::Picker;
 use super::pool::Return;
 use super::report::{Ask, Found, Listen, Report, Sysctls};
@@ -64,6 +66,7 @@ pub(super) struct Setup {
     pub(super) budget: CpuBudget,
     pub(super) limits: Limits,
     pub(super) epoch: u64,
+    pub(super) acts: Acts,
 }
 
 pub(super) struct Hub {
@@ -93,6 +96,7 @@ pub(super) struct Hub {
     ticked: Option<Instant>,
     interval: Duration,
     sysctls: Sysctls,
+    orders: Orders,
 }
 
 impl Hub {
@@ -120,6 +124,7 @@ impl Hub {
             ticked: None,
             interval: setup.interval,
             sysctls: found.sysctls,
+            orders: Orders::new(setup.acts, now),
         }
     }
 
@@ -185,6 +190,11 @@ impl Hub {
             }
             Call::Inspect(look) => look(&self.table),
             Call::Facts(tell) => self.tell_facts(tell),
+            Call::Terminate(order) => {
+                if let Some((target, act)) = self.orders.take(order, &self.table, Instant::now()) {
+                    self.ask(Ask::Terminate { target: Box::new(target), act });
+                }
+            }
             Call::Configure(name, budget) => {
                 self.picker.budget(budget);
                 if let Some(name) = name {
@@ -215,6 +225,7 @@ impl Hub {
             Report::Slice(slice) => self.slice_read(slice, Instant::now()),
             Report::Flows(flows) => self.round_read(flows),
             Report::Numbers(numbers) => self.numbers(&numbers),
+            Report::Terminated(done) => self.orders.done(done),
             Report::Host(host) => self.desk.host(host, Instant::now()),
         }
     }

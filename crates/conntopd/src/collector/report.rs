@@ -4,13 +4,14 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{Host, KernelFacts, Origin};
+use conntop_proto::message::{Act, Host, KernelFacts, Origin};
 use nfnetlink::EventSocket;
 use nfnetlink::ct::FlowRef;
 
+use super::orders::Done;
 use super::source::{Offer, Part};
 use super::tracking::Tracking;
-use crate::table::{Outcome, ReadSpan};
+use crate::table::{Outcome, ReadSpan, Target};
 
 /// From `ct-events` and `ct-requests` to `ct-table`.
 pub(super) enum Report {
@@ -30,6 +31,8 @@ pub(super) enum Report {
     Numbers(Numbers),
     /// The machine's addresses.
     Host(Host),
+    /// What came of [`Ask::Terminate`].
+    Terminated(Done),
 }
 
 pub(super) struct EventBatch {
@@ -144,6 +147,8 @@ pub(super) enum Ask {
     Numbers,
     /// Read the machine's addresses.
     Host,
+    /// End this flow.
+    Terminate { target: Box<Target>, act: Act },
     /// Open an event socket with so many bytes of buffer, for the thread `ct-events`: this one has
     /// the capability.
     Listen { buffer: usize, to: SyncSender<nfnetlink::Result<EventSocket>> },

@@ -5,11 +5,14 @@
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use conntop_proto::message::Outcome as End;
 use nfnetlink::ct::FlowRef;
 use nfnetlink::{EventSocket, RequestSocket, Subscription};
 use tokio::sync::mpsc::Sender;
 
+use super::ender::Ender;
 use super::known::Known;
+use super::orders::Done;
 use super::pool::Pool;
 use super::report::{Ask, Entries, Flows, Numbers, Report, Slice, Sysctls};
 use super::source::Source;
@@ -27,6 +30,8 @@ pub(super) struct Requests {
     pub(super) sources: Vec<Box<dyn Source>>,
     pub(super) known: Known,
     pub(super) tracking: Tracking,
+    /// Present where flows may be ended.
+    pub(super) ender: Option<Ender>,
 }
 
 /// The hub is gone.
@@ -74,6 +79,13 @@ impl Requests {
                         Ok(())
                     }
                 },
+                Ask::Terminate { target, act } => {
+                    let done = match &mut self.ender {
+                        Some(ender) => ender.end(&mut self.socket, &target, act),
+                        None => Done::of(End::Refused),
+                    };
+                    self.tell(Report::Terminated(done))
+                }
                 Ask::Listen { buffer, to } => {
                     // Nobody waits if the daemon ends just now.
                     let _ = to.send(EventSocket::open(Subscription::NewDestroy, buffer));

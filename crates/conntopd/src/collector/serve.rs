@@ -137,7 +137,7 @@ impl Desk {
                 }
             }
             // The hub's own business.
-            Call::Edit(_) | Call::Inspect(_) | Call::Facts(_) | Call::Configure(..) => {}
+            Call::Edit(_) | Call::Inspect(_) | Call::Facts(_) | Call::Configure(..) | Call::Terminate(_) => {}
         }
     }
 

@@ -76,6 +76,7 @@ fn need_restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("no-events", old.events != new.events),
         ("netns", old.netns != new.netns),
         ("no-proc", old.proc != new.proc),
+        ("allow-terminate", old.acts != new.acts),
         ("hosts, leases, no-names", old.knowledge != new.knowledge),
         ("name", new.name.is_none() && old.name.is_some()),
         ("max-clients", old.max_clients != new.max_clients),

@@ -5,14 +5,15 @@ use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 use bytes::Bytes;
-use conntop_proto::message::{Bye, ByeReason, ClientHello, Subscribe};
+use conntop_proto::message::{Bye, ByeReason, ClientHello, Subscribe, Terminate, Terminated};
 use conntop_proto::text;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::admission::{Admission, Refusal, Source};
 use super::feed::{BadSubscription, Feed, Subscription};
 use super::stream::Stream;
+use crate::collector::{Answer, Order, Said, TERMINATE};
 use crate::session::{CLOSE_TIME, End, Request, Session};
 
 /// Bytes read at once, on the stack.
@@ -20,6 +21,9 @@ const READ_BYTES: usize = 8 << 10;
 /// Bytes read and dropped after the last `bye`, so that closing does not reset the connection before
 /// the client has read it.
 const DRAIN_BYTES: usize = 64 << 10;
+
+/// Answers that wait for the session; a client that orders more at once loses some.
+const ANSWERS: usize = 64;
 
 /// A connection's place in the counts; given back when dropped.
 #[derive(Debug)]
@@ -84,6 +88,20 @@ pub(super) struct Connection<F: Feed> {
     /// For the log.
     peer: String,
     interval_ms: u32,
+    rights: Rights,
+    said: Said,
+    /// Where orders to end flows are answered.
+    answer: Answer,
+    answers: mpsc::Receiver<Terminated>,
+}
+
+/// What a client may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Look.
+    Read,
+    /// End flows too, if anybody may.
+    End,
 }
 
 /// What a connection waits for.
@@ -93,17 +111,22 @@ enum Event {
     Readable(io::Result<()>),
     Writable(io::Result<()>),
     Frame(Option<Bytes>),
+    Terminated(Terminated),
 }
 
 impl<F: Feed> Connection<F> {
     pub(super) fn new(
         stream: Stream,
-        peer: String,
+        (peer, rights): (String, Rights),
         slot: Slot,
         feed: Rc<F>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let hello = feed.hello();
+        let mut hello = feed.hello();
+        if rights == Rights::Read {
+            hello.features.retain(|feature| feature != TERMINATE);
+        }
+        let (answer, answers) = mpsc::channel(ANSWERS);
         Self {
             stream,
             session: Session::new(now(), &hello),
@@ -113,6 +136,10 @@ impl<F: Feed> Connection<F> {
             stopping,
             peer,
             interval_ms: hello.interval_ms,
+            rights,
+            said: Said::Not,
+            answer,
+            answers,
         }
     }
 
@@ -140,6 +167,7 @@ impl<F: Feed> Connection<F> {
                 Event::Readable(Ok(())) => self.read(),
                 Event::Writable(Ok(())) => {}
                 Event::Readable(Err(_)) | Event::Writable(Err(_)) => self.session.lost(now()),
+                Event::Terminated(answer) => self.session.terminated(now(), answer),
                 Event::Frame(Some(frame)) => self.session.offer(now(), frame),
                 Event::Frame(None) => {
                     let text = "the collector has stopped; see the server's log";
@@ -168,6 +196,7 @@ impl<F: Feed> Connection<F> {
             () = sleep_until(Instant::from_std(self.session.deadline())) => Event::Due,
             ready = self.stream.readable(), if self.session.wants_input() => Event::Readable(ready),
             ready = self.stream.writable(), if self.session.has_output() => Event::Writable(ready),
+            Some(answer) = self.answers.recv() => Event::Terminated(answer),
             frame = next => Event::Frame(frame),
         }
     }
@@ -223,6 +252,10 @@ impl<F: Feed> Connection<F> {
                 }
                 Ok(())
             }
+            Request::Terminate(terminate) => {
+                self.terminate(terminate);
+                Ok(())
+            }
             Request::Pause(on) => {
                 if let Some(subscription) = &mut self.subscription {
                     subscription.pause(on);
@@ -232,6 +265,14 @@ impl<F: Feed> Connection<F> {
         };
         if let Err((reason, text)) = served {
             self.session.bye(now(), reason, text);
+        }
+    }
+
+    fn terminate(&mut self, terminate: Terminate) {
+        let order = Order { terminate, who: self.peer.clone(), answer: self.answer.clone() };
+        match &mut self.subscription {
+            Some(subscription) if self.rights == Rights::End => subscription.terminate(order),
+            _ => order.refuse(std::mem::replace(&mut self.said, Said::Already)),
         }
     }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use conntop_proto::message::{ClientHello, Codec, Focus, ServerHello, Subscribe};
 
-use crate::collector::{CollectorHandle, Subscriber, SubscriberConfig};
+use crate::collector::{CollectorHandle, Order, Subscriber, SubscriberConfig};
 use crate::table::FilterError;
 
 /// Source of subscriptions.
@@ -39,6 +39,9 @@ pub trait Subscription: 'static {
 
     /// Stops or resumes deltas.
     fn pause(&mut self, on: bool);
+
+    /// Ends a flow. The order bears where the answer goes.
+    fn terminate(&mut self, order: Order);
 }
 
 /// A subscription that cannot be served.
@@ -88,5 +91,9 @@ impl Subscription for Subscriber {
 
     fn pause(&mut self, on: bool) {
         Self::pause(self, on);
+    }
+
+    fn terminate(&mut self, order: Order) {
+        Self::terminate(self, order);
     }
 }

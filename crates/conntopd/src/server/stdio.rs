@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::admission::{Admission, Source};
-use super::connection::{Connection, Slot, now};
+use super::connection::{Connection, Rights, Slot, now};
 use super::feed::Feed;
 use super::stream::Stream;
 use super::{STOP_TIME, limit, refuse};
@@ -38,7 +38,7 @@ pub async fn run<F: Feed>(feed: F, stop: impl Future<Output = ()>) -> io::Result
     }
     let (stopping, stopped) = watch::channel(false);
     let slot = Slot::new(Rc::clone(&admission), Source::Unix);
-    let client = Connection::new(stream, PEER.to_owned(), slot, Rc::new(feed), stopped).run();
+    let client = Connection::new(stream, (PEER.to_owned(), Rights::End), slot, Rc::new(feed), stopped).run();
     tokio::pin!(client);
     tokio::select! {
         () = &mut client => return Ok(()),

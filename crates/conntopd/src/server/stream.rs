@@ -63,6 +63,14 @@ impl Stream {
         }
     }
 
+    /// The user at the other end of a unix socket.
+    pub(super) fn unix_user(&self) -> Option<u32> {
+        match self {
+            Self::Unix(stream) => stream.peer_cred().ok().map(|peer| peer.uid()),
+            _ => None,
+        }
+    }
+
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.readable().await,

@@ -191,7 +191,7 @@ impl FlowTable {
         }
     }
 
-    fn named(&self, handle: Handle) -> Option<Slot<'_>> {
+    pub(super) fn named(&self, handle: Handle) -> Option<Slot<'_>> {
         self.store.get(handle.slot).filter(|slot| slot.hot.has(LIVE) && slot.id() == handle.id)
     }
 }

@@ -11,6 +11,7 @@ use conntop_proto::message::{
     ClientHello, Clock, Codec, Focus, KernelFacts, Ping, ServerHello, ServerMessage, Subscribe,
 };
 use conntopd::args::{Listen, Need};
+use conntopd::collector::Order;
 use conntopd::server::Server;
 use conntopd::server::feed::{BadSubscription, Feed, Subscription};
 use conntopd::server::listen::{self, Listeners, UnixSocket};
@@ -158,6 +159,7 @@ impl Subscription for HandSubscription {
     }
 
     fn focus(&mut self, _: Focus) {}
+    fn terminate(&mut self, _: Order) {}
 
     fn pause(&mut self, on: bool) {
         self.feed.state.send_modify(|state| state.log.push(format!("pause {on}")));

@@ -37,6 +37,7 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Flows { .. } => "flows",
         Ask::Numbers => "numbers",
         Ask::Host => "host",
+        Ask::Terminate { .. } => "terminate",
         Ask::Listen { .. } => "listen",
     }
 }

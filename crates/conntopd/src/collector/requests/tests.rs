@@ -69,7 +69,7 @@ fn check(asks: Vec<Ask>, expected: &str) {
     drop(sender);
     let (known, tracking) = (Known::default(), Tracking::open());
     let thread = std::thread::spawn(move || {
-        Requests { commands, reports, pool, socket, sources, known, tracking }.run()
+        Requests { commands, reports, pool, socket, sources, known, tracking, ender: None }.run()
     });
     let mut words = Vec::new();
     while let Some(report) = reported.blocking_recv() {

@@ -16,7 +16,7 @@ use super::super::super::report::{
     Ask, Entries, EventBatch, Flows, Found, Listen, Numbers, Report, Slice, Sysctls,
 };
 use super::super::super::source::{Form, Means, Offer, Part, Reach};
-use super::super::super::{CollectorHandle, Subscriber, SubscriberConfig, clock, hello};
+use super::super::super::{Acts, CollectorHandle, Subscriber, SubscriberConfig, clock, hello};
 use super::super::{Hub, Setup, Wires};
 use crate::privilege::Report as Confined;
 use crate::table::{Limits, Outcome, ReadSpan};
@@ -90,8 +90,13 @@ impl Bench {
             batches,
             hello: say_hello,
         };
-        let setup =
-            Setup { interval: TICK, budget: budget.parse().unwrap(), limits: Limits::default(), epoch };
+        let setup = Setup {
+            interval: TICK,
+            budget: budget.parse().unwrap(),
+            limits: Limits::default(),
+            epoch,
+            acts: Acts::None,
+        };
         let sysctls = Sysctls::default();
         let found = Found { sysctls, host: Host::default(), offers: OFFERS.to_vec(), granted: None };
         let hub = Hub::new(wires, setup, found);

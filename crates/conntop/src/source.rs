@@ -20,7 +20,7 @@ pub mod tls;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage, Subscribe, Terminate};
@@ -135,7 +135,12 @@ pub enum Request {
     /// Something of a recording; others know nothing of it.
     Play(Control),
     /// End a flow. The answer is a message; there is none if the connection is lost meanwhile.
-    Terminate(Terminate),
+    Terminate {
+        /// Which one, and how.
+        terminate: Terminate,
+        /// When it is not to be asked for any more.
+        until: Instant,
+    },
 }
 
 /// Running sources, one for each node.

@@ -124,7 +124,7 @@ async fn run(
                 Some(Request::Focus(ids)) => subscriber.focus(ids),
                 Some(Request::Pause(on)) => subscriber.pause(on),
                 Some(Request::Play(_)) => {}
-                Some(Request::Terminate(terminate)) => {
+                Some(Request::Terminate { terminate, .. }) => {
                     let (who, answer) = (audit::who(), answer.clone());
                     subscriber.terminate(Order { terminate, who, answer });
                 }

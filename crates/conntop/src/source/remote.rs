@@ -476,8 +476,9 @@ impl Remote {
                 self.focus = Some(id.clone());
                 ClientMessage::Focus(Focus { id })
             }
-            // For this connection only: ordered is what the person saw.
-            Request::Terminate(terminate) => ClientMessage::Terminate(terminate),
+            // Ordered was what the person saw, who gave up waiting meanwhile.
+            Request::Terminate { until, .. } if Instant::now().into_std() > until => return None,
+            Request::Terminate { terminate, .. } => ClientMessage::Terminate(terminate),
             Request::Pause(on) => {
                 self.paused = on;
                 ClientMessage::Pause(Pause { on })

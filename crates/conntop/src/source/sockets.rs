@@ -121,7 +121,7 @@ impl Task {
                 request = requests.recv() => match request {
                     Some(Request::Subscribe(subscribe)) => self.subscribe(&subscribe),
                     Some(Request::Pause(on)) => paused = on,
-                    Some(Request::Terminate(_)) => {}
+                    Some(Request::Terminate { .. }) => {}
                     // All sockets are read each time.
                     Some(Request::Focus(_) | Request::Play(_)) => {}
                     None => return,

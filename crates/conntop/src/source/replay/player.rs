@@ -219,7 +219,7 @@ impl Player {
                 self.goal = self.next.as_ref().map(|(place, _)| *place).or(self.goal);
             }
             Request::Play(Control::Skip(seconds)) => self.skip(seconds).await?,
-            Request::Subscribe(_) | Request::Focus(_) => return Ok(()),
+            Request::Subscribe(_) | Request::Focus(_) | Request::Terminate { .. } => return Ok(()),
         }
         self.tell().await
     }

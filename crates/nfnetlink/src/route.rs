@@ -24,6 +24,11 @@ const RTM_NEWNEIGH: u16 = 28;
 const RTM_GETNEIGH: u16 = 30;
 
 const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_STATS64: u16 = 23;
+const IFLA_INFO_KIND: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const RTA_DST: u16 = 1;
@@ -55,6 +60,85 @@ pub struct Link {
     pub name: Vec<u8>,
     /// `IFF_*`
     pub flags: u32,
+    /// Whether it can carry something.
+    pub oper: OperState,
+    /// Longest packet, bytes; 0 where the kernel does not say.
+    pub mtu: u32,
+    /// What kind of virtual interface it is, such as `bridge`; empty for others. Text from outside.
+    pub kind: Vec<u8>,
+    /// What has passed it, where the kernel counts.
+    pub stats: Option<LinkStats>,
+}
+
+/// What RFC 2863 calls the operational state of an interface.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OperState {
+    /// The driver does not say.
+    #[default]
+    Unknown,
+    /// It cannot carry anything: no carrier, a lower interface is down, it is being tested, absent.
+    Down,
+    /// It waits for something, such as authentication.
+    Dormant,
+    /// It can.
+    Up,
+}
+
+impl OperState {
+    /// `IF_OPER_*`
+    fn of(number: u8) -> Self {
+        match number {
+            1..=4 => Self::Down,
+            5 => Self::Dormant,
+            6 => Self::Up,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What has passed an interface since it was made, as its driver counts (`struct rtnl_link_stats64`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkStats {
+    /// Packets received.
+    pub rx_packets: u64,
+    /// Packets sent.
+    pub tx_packets: u64,
+    /// Bytes received, with the headers of the link layer.
+    pub rx_bytes: u64,
+    /// Bytes sent.
+    pub tx_bytes: u64,
+    /// Broken packets received.
+    pub rx_errors: u64,
+    /// Packets that could not be sent.
+    pub tx_errors: u64,
+    /// Packets received for which there was no room or no use.
+    pub rx_dropped: u64,
+    /// Packets that were not sent for want of room.
+    pub tx_dropped: u64,
+    /// Packets that the card had no room for.
+    pub rx_missed: u64,
+}
+
+impl LinkStats {
+    /// The structure has grown with kernels; what is missing is 0.
+    fn parse(data: &[u8]) -> Self {
+        let mut words = data.as_chunks::<8>().0.iter().map(|bytes| u64::from_ne_bytes(*bytes));
+        let mut next = || words.next().unwrap_or(0);
+        let mut stats = Self {
+            rx_packets: next(),
+            tx_packets: next(),
+            rx_bytes: next(),
+            tx_bytes: next(),
+            rx_errors: next(),
+            tx_errors: next(),
+            rx_dropped: next(),
+            tx_dropped: next(),
+            rx_missed: 0,
+        };
+        // Behind multicast, collisions and five kinds of errors.
+        stats.rx_missed = words.nth(7).unwrap_or(0);
+        stats
+    }
 }
 
 impl Link {
@@ -62,6 +146,12 @@ impl Link {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.flags & 1 != 0
+    }
+
+    /// `IFF_RUNNING`
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.flags & 0x40 != 0
     }
 
     /// `IFF_LOOPBACK`
@@ -151,11 +241,27 @@ impl RouteSocket {
                     index: u32::from_ne_bytes([i0, i1, i2, i3]),
                     flags: u32::from_ne_bytes([f0, f1, f2, f3]),
                     name: Vec::new(),
+                    oper: OperState::default(),
+                    mtu: 0,
+                    kind: Vec::new(),
+                    stats: None,
                 };
                 for attr in attrs {
                     let attr = attr?;
-                    if attr.kind == IFLA_IFNAME {
-                        link.name = attr.name(NAME_MAX)?.to_vec();
+                    match attr.kind {
+                        IFLA_IFNAME => link.name = attr.name(NAME_MAX)?.to_vec(),
+                        IFLA_MTU => link.mtu = u32::from_ne_bytes(attr.array()?),
+                        IFLA_OPERSTATE => link.oper = OperState::of(attr.u8()?),
+                        IFLA_STATS64 => link.stats = Some(LinkStats::parse(attr.data)),
+                        IFLA_LINKINFO => {
+                            for part in attr.nested() {
+                                let part = part?;
+                                if part.kind == IFLA_INFO_KIND {
+                                    link.kind = part.name(NAME_MAX)?.to_vec();
+                                }
+                            }
+                        }
+                        _ => {}
                     }
                 }
                 all.push(link);

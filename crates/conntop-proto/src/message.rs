@@ -4,6 +4,7 @@
 //! `host`, `reset` unless the client resumed, deltas until `synced`, one delta a tick from then on.
 
 mod host;
+mod machine;
 mod proof;
 mod sanitize;
 mod terminate;
@@ -15,6 +16,9 @@ use crate::columns::{EndedFlows, Ids, MetaChanges, NewFlows, StateChanges, Traff
 use crate::flow::BootMillis;
 
 pub use self::host::{Host, HostAddress, HostName, Interface, Mac, MacError, NameOrigin, Neighbour};
+pub use self::machine::{
+    InterfaceState, Interfaces, LinkCounters, LinkState, Listener, Listeners, Look, Sight,
+};
 pub use self::proof::{Challenge, ClientProof, Hex32, HexError, ServerProof};
 pub use self::terminate::{Act, Outcome, Terminate, Terminated};
 
@@ -45,6 +49,10 @@ pub enum ServerMessage {
     Lost(Lost),
     /// Answer to the client's `terminate`.
     Terminated(Terminated),
+    /// The machine's interfaces and what has passed them, for clients that look at them.
+    Interfaces(Interfaces),
+    /// The machine's sockets that wait for connections, for clients that look at them.
+    Listeners(Listeners),
     /// Are you there? The answer is `pong` with the same number.
     Ping(Ping),
     /// Answer to the client's `ping`.
@@ -67,6 +75,9 @@ pub enum ClientMessage {
     /// Flows on the screen: the server reads them more often where it paces its passes. Replaces
     /// the earlier list. Only for servers with the feature `focus`.
     Focus(Focus),
+    /// What the client looks at besides flows: it is read and sent only while somebody does. Replaces
+    /// the earlier one. Only what the server's features name.
+    Look(Look),
     /// Stops or resumes the delivery of deltas to this client only.
     Pause(Pause),
     /// Ends one flow. Only for servers with the feature `terminate`.

@@ -135,6 +135,8 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
                 text: "no socket of this namespace has these ends".into(),
             }),
         ),
+        ("interfaces", ServerMessage::Interfaces(Interfaces { at: AT, list: links(), left_out: 0 })),
+        ("listeners", ServerMessage::Listeners(Listeners { at: AT, list: listeners(), left_out: 12 })),
         ("ping", ServerMessage::Ping(Ping { nonce: 7 })),
         ("pong", ServerMessage::Pong(Ping { nonce: 7 })),
         (
@@ -172,6 +174,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("hello-resume", ClientMessage::Hello(Box::new(ClientHello { codec: Codec::Zstd, resume, ..hello }))),
         ("subscribe", ClientMessage::Subscribe(subscribe)),
         ("focus", ClientMessage::Focus(Focus { id: [1000, 1001, 1004].map(FlowId).into_iter().collect() })),
+        ("look", ClientMessage::Look(Look { at: Sight::ALL.to_vec() })),
         ("pause", ClientMessage::Pause(Pause { on: true })),
         ("terminate", terminate(1, Act::Forget)),
         ("terminate-close", terminate(2, Act::Close)),
@@ -187,6 +190,49 @@ fn terminate(request: u32, act: Act) -> ClientMessage {
 
 const AT: BootMillis = BootMillis(86_400_000);
 
+fn links() -> Vec<InterfaceState> {
+    let counters = |bytes, packets, drops| LinkCounters { bytes, packets, errors: 0, drops };
+    let wan = InterfaceState {
+        index: 2,
+        name: "wan0".into(),
+        kind: None,
+        state: LinkState::Up,
+        mtu: 1500,
+        received: counters(91_823_112_004, 71_223_901, 17),
+        sent: counters(8_120_004_122, 31_002_887, 0),
+    };
+    let (kind, state) = (Some("bridge".into()), LinkState::Down);
+    let lan = InterfaceState { index: 3, name: "lan0".into(), kind, state, mtu: 1500, ..Default::default() };
+    vec![wan, lan]
+}
+
+fn listeners() -> Vec<Listener> {
+    let ssh = Listener {
+        proto: 6,
+        address: "::".parse().unwrap(),
+        port: 22,
+        v6_only: false,
+        interface: None,
+        uid: 0,
+        inode: Some(18_233),
+        waiting: 0,
+        backlog: Some(128),
+    };
+    let dns = Listener {
+        proto: 17,
+        address: "192.168.1.1".parse().unwrap(),
+        port: 53,
+        v6_only: false,
+        interface: Some(3),
+        uid: 453,
+        inode: None,
+        waiting: 768,
+        backlog: None,
+    };
+    let web = Listener { port: 443, v6_only: true, ..ssh.clone() };
+    vec![ssh, web, dns]
+}
+
 fn hello() -> ServerHello {
     ServerHello {
         protocol: 1,
@@ -194,7 +240,7 @@ fn hello() -> ServerHello {
         name: "router".into(),
         epoch: 1_763_700_000_123,
         platform: "Linux 6.18.0 x86_64".into(),
-        features: vec!["focus".into()],
+        features: vec!["focus".into(), "interfaces".into(), "listeners".into()],
         codecs: vec![Codec::Zstd],
         interval_ms: 1000,
         kernel: KernelFacts {

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
 use conntop_proto::flow::BootMillis;
-use conntop_proto::message::{Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, TableStats};
+use conntop_proto::message::{
+    Bye, Clock, Host, KernelFacts, Lost, ServerHello, ServerMessage, Sight, TableStats,
+};
 use hashbrown::HashSet;
 
+use crate::machine::Machine;
 use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
 use crate::orient::{LocalNets, Net};
 use crate::source::{Playing, SourceEnd, SourceEvent};
@@ -49,6 +52,7 @@ pub struct Engine {
     host: Host,
     nets: LocalNets,
     table: Option<TableStats>,
+    machine: Machine,
     lost: Option<Lost>,
     bye: Option<Bye>,
     clock: Option<(BootMillis, Instant)>,
@@ -81,6 +85,7 @@ impl Engine {
             host: Host::default(),
             nets,
             table: None,
+            machine: Machine::default(),
             lost: None,
             bye: None,
             clock: None,
@@ -142,6 +147,7 @@ impl Engine {
     /// As [`Engine::apply`].
     pub fn apply_message(&mut self, message: &ServerMessage, now: Instant) -> Result<(), MirrorError> {
         self.generation += 1;
+        self.machine.apply(message);
         match message {
             ServerMessage::Hello(hello) => self.hello = Some(hello.clone()),
             ServerMessage::Host(host) => {
@@ -162,6 +168,8 @@ impl Engine {
             | ServerMessage::Reset(_)
             | ServerMessage::Synced(_)
             | ServerMessage::Terminated(_)
+            | ServerMessage::Interfaces(_)
+            | ServerMessage::Listeners(_)
             | ServerMessage::Ping(_)
             | ServerMessage::Pong(_) => {}
         }
@@ -188,6 +196,7 @@ impl Engine {
     /// Wishes another window for the rates: 2, 10 or 40 seconds.
     pub fn set_window(&mut self, length: Duration) {
         self.mirror.set_window(length);
+        self.machine.set_window(length);
     }
 
     /// Sets the mark: what is seen counts from now on.
@@ -204,6 +213,23 @@ impl Engine {
     #[must_use]
     pub fn playing(&self) -> Option<&Playing> {
         self.playing.as_ref()
+    }
+
+    /// Somebody looks at these besides flows.
+    pub fn set_look(&mut self, at: &[Sight]) {
+        self.machine.look(at);
+    }
+
+    /// What is known of the collector's machine besides its flows and addresses.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Whether the collector can tell of this.
+    #[must_use]
+    pub fn shows(&self, sight: Sight) -> bool {
+        self.hello().is_some_and(|hello| hello.features.iter().any(|word| word == sight.feature()))
     }
 
     /// State of the way to the collector.

@@ -10,6 +10,7 @@ pub mod activate;
 pub mod config;
 pub mod engine;
 pub mod enrich;
+pub mod machine;
 pub mod mirror;
 pub mod nodes;
 pub mod source;

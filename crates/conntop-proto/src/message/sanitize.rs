@@ -1,7 +1,7 @@
 //! Where messages hold text of the other side.
 
 use crate::columns::MetaColumns;
-use crate::message::{ClientMessage, Host, ServerFilter, ServerHello, ServerMessage};
+use crate::message::{ClientMessage, Host, Interfaces, ServerFilter, ServerHello, ServerMessage};
 use crate::text::sanitize;
 
 impl ServerMessage {
@@ -10,6 +10,7 @@ impl ServerMessage {
         match self {
             Self::Hello(hello) => hello.sanitize(),
             Self::Host(host) => host.sanitize(),
+            Self::Interfaces(interfaces) => interfaces.sanitize(),
             Self::Bye(bye) => clean(&mut bye.text),
             Self::Terminated(terminated) => clean(&mut terminated.text),
             Self::Delta(delta) => {
@@ -17,7 +18,7 @@ impl ServerMessage {
                 helpers(&mut delta.new.meta);
                 helpers(&mut delta.meta.values);
             }
-            Self::Reset(_) | Self::Synced(_) | Self::Table(_) | Self::Lost(_) => {}
+            Self::Reset(_) | Self::Synced(_) | Self::Table(_) | Self::Lost(_) | Self::Listeners(_) => {}
             Self::Challenge(_) | Self::Proof(_) | Self::Ping(_) | Self::Pong(_) => {}
         }
     }
@@ -34,7 +35,7 @@ impl ClientMessage {
             }
             Self::Subscribe(subscribe) => nets(subscribe.filter.as_mut()),
             Self::Bye(bye) => clean(&mut bye.text),
-            Self::Proof(_) | Self::Focus(_) | Self::Pause(_) | Self::Terminate(_) => {}
+            Self::Proof(_) | Self::Focus(_) | Self::Look(_) | Self::Pause(_) | Self::Terminate(_) => {}
             Self::Ping(_) | Self::Pong(_) => {}
         }
     }
@@ -55,6 +56,15 @@ impl Host {
         self.networks.iter_mut().for_each(clean);
         self.interfaces.iter_mut().map(|i| &mut i.name).for_each(clean);
         self.names.iter_mut().map(|n| &mut n.name).for_each(clean);
+    }
+}
+
+impl Interfaces {
+    fn sanitize(&mut self) {
+        for interface in &mut self.list {
+            clean(&mut interface.name);
+            interface.kind.iter_mut().for_each(clean);
+        }
     }
 }
 

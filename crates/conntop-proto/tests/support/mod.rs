@@ -269,6 +269,46 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
             tracking: count.map(|count| count % 2 == 0),
         })
     });
+    let counters = || {
+        (number(), number()).prop_map(|(bytes, packets)| LinkCounters {
+            bytes,
+            packets,
+            errors: packets,
+            drops: bytes,
+        })
+    };
+    let states =
+        select(&[LinkState::Up, LinkState::Dormant, LinkState::Down, LinkState::Off, LinkState::Unknown][..]);
+    let link = (any::<u32>(), text(), option::of(text()), states, counters(), counters()).prop_map(
+        |(index, name, kind, state, received, sent)| InterfaceState {
+            index,
+            name,
+            kind,
+            state,
+            mtu: index,
+            received,
+            sent,
+        },
+    );
+    let interfaces = (number(), vec(link, 0..4), any::<u32>()).prop_map(|(at, list, left_out)| {
+        ServerMessage::Interfaces(Interfaces { at: BootMillis(at), list, left_out })
+    });
+    let listener = (any::<IpAddr>(), any::<(u8, u16, bool, u32)>(), option::of(any::<u32>())).prop_map(
+        |(address, (proto, port, v6_only, uid), some)| Listener {
+            proto,
+            address,
+            port,
+            v6_only,
+            interface: some,
+            uid,
+            inode: some,
+            waiting: uid,
+            backlog: some,
+        },
+    );
+    let listeners = (number(), vec(listener, 0..4), any::<u32>()).prop_map(|(at, list, left_out)| {
+        ServerMessage::Listeners(Listeners { at: BootMillis(at), list, left_out })
+    });
     let reasons = select(
         &[ResetReason::Start, ResetReason::Behind, ResetReason::Subscription, ResetReason::Restart][..],
     );
@@ -278,6 +318,8 @@ pub fn server_message() -> impl Strategy<Value = ServerMessage> {
         hex32().prop_map(|mac| ServerMessage::Proof(ServerProof { mac })),
         host,
         table,
+        interfaces,
+        listeners,
         (header(), rows(4)).prop_map(|(h, r)| ServerMessage::Delta(Box::new(r.into_delta(h)))),
         (number(), reasons).prop_map(|(epoch, reason)| ServerMessage::Reset(Reset { epoch, reason })),
         number().prop_map(|cursor| ServerMessage::Synced(Synced { cursor })),
@@ -338,6 +380,7 @@ pub fn client_message() -> impl Strategy<Value = ClientMessage> {
         subscribe().prop_map(ClientMessage::Subscribe),
         vec(number(), 0..9)
             .prop_map(|ids| ClientMessage::Focus(Focus { id: Ids::from_iter(ids.into_iter().map(FlowId)) })),
+        vec(select(&Sight::ALL[..]), 0..3).prop_map(|at| ClientMessage::Look(Look { at })),
         any::<bool>().prop_map(|on| ClientMessage::Pause(Pause { on })),
         any::<u32>().prop_map(|nonce| ClientMessage::Ping(Ping { nonce })),
         any::<u32>().prop_map(|nonce| ClientMessage::Pong(Ping { nonce })),

@@ -58,6 +58,8 @@ impl Order {
             | ServerMessage::Table(_)
             | ServerMessage::Lost(_)
             | ServerMessage::Terminated(_)
+            | ServerMessage::Interfaces(_)
+            | ServerMessage::Listeners(_)
             | ServerMessage::Ping(_)
             | ServerMessage::Pong(_)
             | ServerMessage::Bye(_) => {}
@@ -73,7 +75,7 @@ pub(super) fn weigh(message: &ServerMessage) -> usize {
             let parts = [&delta.ended.id, &delta.new.id, &delta.state.id, &delta.traffic.id, &delta.meta.id];
             10 + parts.iter().map(|ids| ids.len()).sum::<usize>()
         }
-        ServerMessage::Host(_) => BATCH,
+        ServerMessage::Host(_) | ServerMessage::Interfaces(_) | ServerMessage::Listeners(_) => BATCH,
         _ => 10,
     }
 }

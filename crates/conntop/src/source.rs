@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{ServerHello, ServerMessage, Subscribe, Terminate};
+use conntop_proto::message::{ServerHello, ServerMessage, Sight, Subscribe, Terminate};
 use tokio::sync::mpsc;
 
 pub use self::choice::{Local, SourceKind, Switch, open_local};
@@ -130,6 +130,8 @@ pub enum Request {
     Subscribe(Subscribe),
     /// Flows on the screen.
     Focus(Ids),
+    /// What is looked at besides flows.
+    Look(Vec<Sight>),
     /// Stop or resume delivery to this client.
     Pause(bool),
     /// Something of a recording; others know nothing of it.

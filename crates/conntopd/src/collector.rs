@@ -31,6 +31,7 @@ mod repair;
 mod report;
 mod requests;
 mod serve;
+mod sights;
 mod source;
 mod tracking;
 
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
-use conntop_proto::message::{Codec, KernelFacts, ServerHello};
+use conntop_proto::message::{Codec, KernelFacts, ServerHello, Sight};
 use conntop_proto::text;
 pub use nfnetlink::netns::Netns;
 use nfnetlink::{Error, EventSocket, RequestSocket, Subscription};
@@ -59,6 +60,7 @@ pub use self::orders::{Answer, Order};
 use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;
+pub use self::sights::{read_interfaces, read_listeners};
 use self::source::{DumpSource, GetSource, ProcSource, Source};
 use self::tracking::Tracking;
 use crate::privilege::{Plan, Report as Confined, Role, beside};
@@ -283,7 +285,7 @@ pub fn hello(name: Option<String>, interval: Duration, epoch: u64, kernel: Kerne
         name: name.map_or_else(|| read("hostname"), |name| text::sanitize(&name).into_owned()),
         epoch,
         platform: format!("{} {} {}", read("ostype"), read("osrelease"), std::env::consts::ARCH),
-        features: vec!["focus".into()],
+        features: ["focus"].into_iter().chain(Sight::ALL.map(Sight::feature)).map(Into::into).collect(),
         codecs: if cfg!(feature = "zstd") { vec![Codec::Zstd] } else { Vec::new() },
         interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
         kernel,

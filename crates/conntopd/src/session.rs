@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 use conntop_proto::codec::{self, EncodeError, LineDecoder};
 use conntop_proto::message::{
-    Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Ping, ServerHello, ServerMessage, Subscribe,
-    Terminate, Terminated,
+    Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Look, Ping, ServerHello, ServerMessage,
+    Subscribe, Terminate, Terminated,
 };
 
 mod allowance;
@@ -52,6 +52,8 @@ pub enum Request {
     Update(Subscribe),
     /// Read these flows more often.
     Focus(Focus),
+    /// Read and send this besides flows.
+    Look(Look),
     /// Stop or resume deltas.
     Pause(bool),
     /// End a flow.
@@ -382,6 +384,7 @@ impl Session {
             }
             ClientMessage::Subscribe(subscribe) => requests.push(Request::Update(subscribe)),
             ClientMessage::Focus(focus) => requests.push(Request::Focus(focus)),
+            ClientMessage::Look(look) => requests.push(Request::Look(look)),
             ClientMessage::Pause(pause) => requests.push(Request::Pause(pause.on)),
             ClientMessage::Terminate(order) => requests.push(Request::Terminate(order)),
             ClientMessage::Ping(ping) => self.send(now, &ServerMessage::Pong(ping)),

@@ -99,11 +99,13 @@ async fn relay(
     mut requests: mpsc::Receiver<Request>,
 ) {
     let mut paused = false;
+    let mut look = Vec::new();
     loop {
         tokio::select! {
             Some(other) = others.recv() => {
                 source = other;
                 source.request(Request::Pause(paused));
+                source.request(Request::Look(look.clone()));
             }
             event = source.next() => match event {
                 Some(event) => if events.send(event).await.is_err() {
@@ -113,8 +115,10 @@ async fn relay(
             },
             request = requests.recv() => match request {
                 Some(request) => {
-                    if let Request::Pause(on) = request {
-                        paused = on;
+                    match &request {
+                        Request::Pause(on) => paused = *on,
+                        Request::Look(at) => look.clone_from(at),
+                        _ => {}
                     }
                     source.request(request);
                 }

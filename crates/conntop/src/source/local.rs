@@ -9,7 +9,9 @@ use conntopd::collector::{
     Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Order, Subscriber,
     SubscriberConfig, read_host,
 };
-pub(super) use conntopd::collector::{clock, hello};
+pub(super) use conntopd::collector::{
+    clock, hello, read_interfaces as interfaces, read_listeners as listeners,
+};
 use conntopd::frame::Frame;
 use nfnetlink::netns::Netns;
 use tokio::sync::mpsc;
@@ -122,6 +124,7 @@ async fn run(
                     }
                 }
                 Some(Request::Focus(ids)) => subscriber.focus(ids),
+                Some(Request::Look(at)) => subscriber.look(&at),
                 Some(Request::Pause(on)) => subscriber.pause(on),
                 Some(Request::Play(_)) => {}
                 Some(Request::Terminate { terminate, .. }) => {

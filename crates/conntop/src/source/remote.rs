@@ -12,7 +12,8 @@ use conntop_proto::PROTOCOL_VERSION;
 use conntop_proto::codec::{DecodeError, EncodeError, ServerStream, Validate, encode_line};
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{
-    Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Pause, ServerHello, ServerMessage, Subscribe,
+    Bye, ByeReason, ClientHello, ClientMessage, Codec, Focus, Look, Pause, ServerHello, ServerMessage, Sight,
+    Subscribe,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
@@ -82,6 +83,7 @@ fn begin(config: RemoteConfig, session: Option<SshStream>) -> Source {
         events,
         requests,
         focus: None,
+        look: Vec::new(),
         paused: false,
         progress: Progress::default(),
         backoff: Backoff::default(),
@@ -158,6 +160,33 @@ impl Over {
     }
 }
 
+/// What a server can do besides what each can.
+struct Abilities {
+    focus: bool,
+    sights: Vec<Sight>,
+}
+
+impl Abilities {
+    fn of(hello: &ServerHello) -> Self {
+        let has = |word: &str| hello.features.iter().any(|feature| feature == word);
+        let sights = Sight::ALL.into_iter().filter(|sight| has(sight.feature())).collect();
+        Self { focus: has("focus"), sights }
+    }
+
+    /// What of a message the server understands.
+    fn suit(&self, message: ClientMessage) -> Option<ClientMessage> {
+        match message {
+            ClientMessage::Focus(_) if !self.focus => None,
+            ClientMessage::Look(_) if self.sights.is_empty() => None,
+            ClientMessage::Look(Look { mut at }) => {
+                at.retain(|sight| self.sights.contains(sight));
+                Some(ClientMessage::Look(Look { at }))
+            }
+            message => Some(message),
+        }
+    }
+}
+
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -169,6 +198,7 @@ struct Remote {
     requests: mpsc::Receiver<Request>,
     subscribe: Subscribe,
     focus: Option<Ids>,
+    look: Vec<Sight>,
     paused: bool,
     progress: Progress,
     backoff: Backoff,
@@ -233,7 +263,7 @@ impl Remote {
             self.hello(&mut *io, &mut stream).await
         };
         let hello = timeout_at(deadline, hello).await.map_err(no_answer)??;
-        let focus = hello.features.iter().any(|feature| feature == "focus");
+        let able = Abilities::of(&hello);
         let codec = if hello.codecs.contains(&self.config.codec) { self.config.codec } else { Codec::None };
         let resume = self.progress.resume();
         let mut out = Vec::new();
@@ -254,13 +284,15 @@ impl Remote {
         if self.paused {
             self.encode(&ClientMessage::Pause(Pause { on: true }), &mut out)?;
         }
-        if let Some(id) = self.focus.clone().filter(|_| focus) {
-            self.encode(&ClientMessage::Focus(Focus { id }), &mut out)?;
+        let focus = self.focus.clone().map(|id| ClientMessage::Focus(Focus { id }));
+        let look = (!self.look.is_empty()).then(|| ClientMessage::Look(Look { at: self.look.clone() }));
+        for message in focus.into_iter().chain(look).filter_map(|message| able.suit(message)) {
+            self.encode(&message, &mut out)?;
         }
         self.write(&mut *io, &out).await?;
         let mut order = Order::new(&hello, resume);
         self.emit(SourceEvent::Connected(hello)).await?;
-        self.stream(&mut *io, &mut stream, &mut order, focus).await
+        self.stream(&mut *io, &mut stream, &mut order, &able).await
     }
 
     async fn connect(&mut self) -> Result<(Box<dyn Io>, Option<Secured>), Over> {
@@ -336,7 +368,7 @@ impl Remote {
         io: &mut dyn Io,
         stream: &mut ServerStream,
         order: &mut Order,
-        focus: bool,
+        able: &Abilities,
     ) -> Result<std::convert::Infallible, Over> {
         // What came together with the hello.
         self.messages(io, stream, order).await?;
@@ -349,8 +381,8 @@ impl Remote {
                         self.farewell(io).await;
                         return Err(Over::Unwanted);
                     };
-                    let Some(message) = self.remember(request) else { continue };
-                    if !matches!(message, ClientMessage::Focus(_)) || focus {
+                    let message = self.remember(request).and_then(|message| able.suit(message));
+                    if let Some(message) = message {
                         let mut out = Vec::new();
                         self.encode(&message, &mut out)?;
                         self.write(io, &out).await?;
@@ -479,6 +511,10 @@ impl Remote {
             // Ordered was what the person saw, who gave up waiting meanwhile.
             Request::Terminate { until, .. } if Instant::now().into_std() > until => return None,
             Request::Terminate { terminate, .. } => ClientMessage::Terminate(terminate),
+            Request::Look(at) => {
+                self.look.clone_from(&at);
+                ClientMessage::Look(Look { at })
+            }
             Request::Pause(on) => {
                 self.paused = on;
                 ClientMessage::Pause(Pause { on })

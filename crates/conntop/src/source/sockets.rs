@@ -18,8 +18,8 @@ use std::time::Duration;
 use conntop_proto::delta::DeltaHeader;
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{
-    Host, KernelFacts, Origin, Pass, Reset, ResetReason, ServerHello, ServerMessage, Subscribe, Synced,
-    TableStats,
+    Host, KernelFacts, Origin, Pass, Reset, ResetReason, ServerHello, ServerMessage, Sight, Subscribe,
+    Synced, TableStats,
 };
 use nfnetlink::netns;
 use tokio::sync::mpsc;
@@ -79,6 +79,7 @@ struct Task {
     events: mpsc::Sender<SourceEvent>,
     host: Host,
     host_at: Option<Instant>,
+    look: Vec<Sight>,
     cursor: u64,
 }
 
@@ -105,7 +106,8 @@ impl Task {
         };
         let hello = local::hello(config.name.clone(), interval, clock::both().wall_ms, kernel);
         let (table, host) = (SocketTable::new(MOST_FLOWS), Host::default());
-        let task = Self { reader, table, hello, config, interval, events, host, host_at: None, cursor: 0 };
+        let (host_at, look, cursor) = (None, Vec::new(), 0);
+        let task = Self { reader, table, hello, config, interval, events, host, host_at, look, cursor };
         Ok((task, runtime))
     }
 
@@ -120,6 +122,12 @@ impl Task {
             tokio::select! {
                 request = requests.recv() => match request {
                     Some(Request::Subscribe(subscribe)) => self.subscribe(&subscribe),
+                    Some(Request::Look(at)) => {
+                        self.look = at;
+                        if !paused && !self.tell(self.sights()).await {
+                            return;
+                        }
+                    }
                     Some(Request::Pause(on)) => paused = on,
                     Some(Request::Terminate { .. }) => {}
                     // All sockets are read each time.
@@ -183,6 +191,7 @@ impl Task {
         let started = clock::now();
         self.table.begin(started, read::ephemeral());
         self.reader.read(&mut self.table)?;
+        messages.extend(self.sights());
         let rows = self.table.finish();
         let at = clock::now();
         self.cursor += 1;
@@ -201,6 +210,18 @@ impl Task {
         let flows = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
         let truncated = self.table.truncated();
         ServerMessage::Table(TableStats { at, count: Some(flows), flows, truncated, ..TableStats::default() })
+    }
+
+    /// What is looked at besides flows.
+    fn sights(&self) -> Vec<ServerMessage> {
+        let read = |sight: &Sight| match sight {
+            Sight::Interfaces => local::interfaces().map(ServerMessage::Interfaces),
+            Sight::Listeners => local::listeners().map(ServerMessage::Listeners),
+        };
+        let told = |read: nfnetlink::Result<ServerMessage>| {
+            read.inspect_err(|error| tracing::debug!(%error, "a part of this machine is not known")).ok()
+        };
+        self.look.iter().map(read).filter_map(told).collect()
     }
 
     fn look_at_host(&mut self, messages: &mut Vec<ServerMessage>) {

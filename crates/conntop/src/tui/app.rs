@@ -16,6 +16,7 @@ mod filtering;
 mod help;
 mod layers;
 mod listing;
+mod looking;
 mod marking;
 mod pace;
 mod playback;

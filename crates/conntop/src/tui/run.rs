@@ -96,6 +96,7 @@ pub async fn run(
     let mut pace = Pacer::default();
     let mut inbox = Inbox::default();
     let mut focus: Vec<Focus> = app.nodes().iter().map(|_| Focus::default()).collect();
+    let mut look_at = Vec::new();
     let mut registries = Registries::default();
     let mut open = true;
     let mut stopped_here = false;
@@ -116,6 +117,11 @@ pub async fn run(
                 pace.drawn();
                 want(&mut focus, &app.focus());
                 lookups.look_at(&app.hosts());
+                if app.look() != look_at {
+                    look_at = app.look();
+                    app.looked(&look_at);
+                    sources.request_all(&Request::Look(look_at.clone()));
+                }
             }
             if done {
                 pace.done(Instant::now());

@@ -9,7 +9,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{Resume, ServerHello, Subscribe};
+use conntop_proto::message::{Resume, ServerHello, Sight, Subscribe};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::CpuBudget;
@@ -39,6 +39,26 @@ pub(crate) struct Wish {
     pub(crate) interest: Arc<Interest>,
     pub(crate) paused: bool,
     pub(crate) focus: Ids,
+    pub(crate) look: Look,
+}
+
+/// What a subscriber looks at besides flows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) interfaces: bool,
+    pub(crate) listeners: bool,
+}
+
+impl Look {
+    fn at(sights: &[Sight]) -> Self {
+        let has = |sight| sights.contains(&sight);
+        Self { interfaces: has(Sight::Interfaces), listeners: has(Sight::Listeners) }
+    }
+
+    /// What either looks at.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self { interfaces: self.interfaces || other.interfaces, listeners: self.listeners || other.listeners }
+    }
 }
 
 impl Wish {
@@ -206,6 +226,12 @@ impl Subscriber {
     pub fn terminate(&self, order: Order) {
         // A collector that has ended answers by the end of its frames.
         let _ = self.calls.send(Call::Terminate(order));
+    }
+
+    /// Names what is looked at besides flows; replaces the earlier one.
+    pub fn look(&mut self, at: &[Sight]) {
+        self.wish.send_modify(|wish| wish.look = Look::at(at));
+        self.tell();
     }
 
     /// At most one notice is under way, however often wishes change.

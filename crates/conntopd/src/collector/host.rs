@@ -13,7 +13,7 @@ use super::known::{Knowledge, Known};
 /// Most of each kind that are told of the place: the limit of the wire, with room in the line.
 const MOST: usize = MAX_ARRAY / 8;
 /// Of the line, for what stands around.
-const FRAME: usize = 256;
+pub(super) const FRAME: usize = 256;
 
 /// What a collector that knows this would tell of the calling thread's namespace.
 ///
@@ -80,7 +80,7 @@ fn fit(host: &mut Host) {
 }
 
 /// Keeps as many as there is room for; gives what they take.
-fn keep<T: Serialize>(all: &mut Vec<T>, room: usize) -> usize {
+pub(super) fn keep<T: Serialize>(all: &mut Vec<T>, room: usize) -> usize {
     let mut taken = 0;
     let fits = |one: &T| {
         taken += size(one) + 1;

@@ -10,6 +10,7 @@ mod listen;
 mod numbers;
 mod passes;
 mod rounds;
+mod sights;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -26,6 +27,7 @@ use self::focus::Focus;
 use self::listen::Ears;
 use self::passes::Passes;
 use self::rounds::Rounds;
+use self::sights::Sighting;
 use self::upkeep::Upkeep;
 use super::Acts;
 use super::budget::CpuBudget;
@@ -77,6 +79,7 @@ pub(super) struct Hub {
     passes: Passes,
     rounds: Rounds,
     focus: Focus,
+    sighting: Sighting,
     upkeep: Upkeep,
     awake: bool,
     asleep_since: Instant,
@@ -112,6 +115,7 @@ impl Hub {
             passes: Passes::default(),
             rounds: Rounds::default(),
             focus: Focus::default(),
+            sighting: Sighting::new(now),
             upkeep: Upkeep::default(),
             awake: false,
             asleep_since: now,
@@ -227,6 +231,7 @@ impl Hub {
             Report::Numbers(numbers) => self.numbers(&numbers),
             Report::Terminated(done) => self.orders.done(done),
             Report::Host(host) => self.desk.host(host, Instant::now()),
+            Report::Sights(sights) => self.sighted(*sights, Instant::now()),
         }
     }
 
@@ -255,6 +260,7 @@ impl Hub {
         self.begin_pass(tick, now);
         self.begin_round(tick, now);
         self.read_more(now);
+        self.look_around(tick, now);
         self.ask_for_events();
         if let Some(ticked) = self.ticked
             && (!self.tick_has_to_wait() || now >= ticked + TICK_WAITS)
@@ -266,7 +272,7 @@ impl Hub {
     }
 
     fn tick_has_to_wait(&self) -> bool {
-        self.passes.is_short() || self.rounds.is_running()
+        self.passes.is_short() || self.rounds.is_running() || self.sighting.is_awaited()
     }
 
     fn wake_or_sleep(&mut self, now: Instant) {

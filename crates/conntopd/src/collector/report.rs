@@ -8,7 +8,9 @@ use conntop_proto::message::{Act, Host, KernelFacts, Origin};
 use nfnetlink::EventSocket;
 use nfnetlink::ct::FlowRef;
 
+use super::handle::Look;
 use super::orders::Done;
+use super::sights::Sights;
 use super::source::{Offer, Part};
 use super::tracking::Tracking;
 use crate::table::{Outcome, ReadSpan, Target};
@@ -33,6 +35,8 @@ pub(super) enum Report {
     Host(Host),
     /// What came of [`Ask::Terminate`].
     Terminated(Done),
+    /// What somebody looks at besides flows.
+    Sights(Box<Sights>),
 }
 
 pub(super) struct EventBatch {
@@ -149,6 +153,8 @@ pub(super) enum Ask {
     Host,
     /// End this flow.
     Terminate { target: Box<Target>, act: Act },
+    /// Read what somebody looks at besides flows.
+    Look(Look),
     /// Open an event socket with so many bytes of buffer, for the thread `ct-events`: this one has
     /// the capability.
     Listen { buffer: usize, to: SyncSender<nfnetlink::Result<EventSocket>> },

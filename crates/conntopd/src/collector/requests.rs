@@ -15,6 +15,7 @@ use super::known::Known;
 use super::orders::Done;
 use super::pool::Pool;
 use super::report::{Ask, Entries, Flows, Numbers, Report, Slice, Sysctls};
+use super::sights::Sights;
 use super::source::Source;
 use super::tracking::Tracking;
 use super::{clock, host};
@@ -86,6 +87,7 @@ impl Requests {
                     };
                     self.tell(Report::Terminated(done))
                 }
+                Ask::Look(look) => self.tell(Report::Sights(Box::new(Sights::read(look)))),
                 Ask::Listen { buffer, to } => {
                     // Nobody waits if the daemon ends just now.
                     let _ = to.send(EventSocket::open(Subscription::NewDestroy, buffer));

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use conntop_proto::columns::Ids;
 use conntop_proto::delta::{DeltaHeader, DeltaRows};
-use conntop_proto::message::{Host, Lost, Reset, ResetReason, ServerMessage, Synced, TableStats};
+use conntop_proto::message::{
+    Host, Interfaces, Listeners, Lost, Reset, ResetReason, ServerMessage, Synced, TableStats,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::clock;
-use super::handle::{Call, Opened, Wish};
+use super::handle::{Call, Look, Opened, Wish};
 use crate::frame::Frame;
 use crate::table::{CHUNK_ROWS, Chunk, CursorId, CursorKey, FlowTable, How};
 
@@ -34,6 +36,7 @@ struct Sub {
     cursor: CursorId,
     interest: Arc<crate::table::Interest>,
     reset: Option<ResetReason>,
+    look: Look,
     seen: Seen,
     asked: bool,
     /// The last chunk did not reach the head.
@@ -57,6 +60,8 @@ struct Seen {
     host: u64,
     table: u64,
     lost: u64,
+    interfaces: u64,
+    listeners: u64,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -82,6 +87,9 @@ pub(super) struct Desk {
     host_since: Option<Instant>,
     table: TableStats,
     lost: Lost,
+    /// What somebody looks at; nothing while nobody does.
+    interfaces: Option<Interfaces>,
+    listeners: Option<Listeners>,
     now: Seen,
     shared: HashMap<FrameKey, Shared>,
     shared_head: u64,
@@ -96,6 +104,8 @@ impl Desk {
             host_since: None,
             table: TableStats::default(),
             lost: Lost::default(),
+            interfaces: None,
+            listeners: None,
             now: Seen { host: 1, ..Seen::default() },
             shared: HashMap::new(),
             shared_head: 0,
@@ -135,6 +145,7 @@ impl Desk {
                 if let Some(sub) = self.subs.remove(&id) {
                     table.close_cursor(sub.cursor);
                 }
+                self.forget_unseen();
             }
             // The hub's own business.
             Call::Edit(_) | Call::Inspect(_) | Call::Facts(_) | Call::Configure(..) | Call::Terminate(_) => {}
@@ -145,6 +156,45 @@ impl Desk {
     pub(super) fn focus(&self, id: u64) -> Option<Ids> {
         let wish = self.subs.get(&id)?.wish.borrow();
         Some(if wish.paused { Ids::default() } else { wish.focus.clone() })
+    }
+
+    /// What subscribers look at besides flows: nothing while they take nothing.
+    pub(super) fn look(&self) -> Look {
+        let looks = self.subs.values().filter(|sub| !sub.wish.borrow().paused).map(|sub| sub.look);
+        looks.fold(Look::default(), Look::and)
+    }
+
+    /// What nobody looks at any more is old when somebody looks again.
+    fn forget_unseen(&mut self) {
+        let look = self.look();
+        if !look.interfaces {
+            (self.interfaces, self.now.interfaces) = (None, 0);
+        }
+        if !look.listeners {
+            (self.listeners, self.now.listeners) = (None, 0);
+        }
+    }
+
+    /// What was read of it. Those who have got none yet get it at once.
+    pub(super) fn sighted(&mut self, interfaces: Option<Interfaces>, listeners: Option<Listeners>) {
+        let look = self.look();
+        if look.interfaces && interfaces.is_some() {
+            self.interfaces = interfaces;
+            self.now.interfaces += 1;
+        }
+        let known = |old: &Listeners, new: &Listeners| (&old.list, old.left_out) == (&new.list, new.left_out);
+        if look.listeners
+            && let Some(new) = listeners
+            && !self.listeners.as_ref().is_some_and(|old| known(old, &new))
+        {
+            self.listeners = Some(new);
+            self.now.listeners += 1;
+        }
+        for sub in self.subs.values_mut() {
+            let first = sub.look.interfaces && sub.seen.interfaces == 0
+                || sub.look.listeners && sub.seen.listeners == 0;
+            sub.due |= first;
+        }
     }
 
     fn open(&mut self, opened: Opened, table: &mut FlowTable) {
@@ -165,6 +215,7 @@ impl Desk {
             cursor,
             interest: wish.interest,
             reset,
+            look: wish.look,
             seen: Seen::default(),
             asked: false,
             lagging: true,
@@ -189,6 +240,14 @@ impl Desk {
         // Cleared first: a wish that changes from here on is told again.
         sub.changed.store(false, Ordering::Release);
         let wish = sub.wish.borrow_and_update().clone();
+        // What begins to be looked at is told even if others have it already.
+        if wish.look.interfaces && !sub.look.interfaces {
+            sub.seen.interfaces = 0;
+        }
+        if wish.look.listeners && !sub.look.listeners {
+            sub.seen.listeners = 0;
+        }
+        sub.look = wish.look;
         let renewed = wish.interest != sub.interest;
         if renewed {
             table.close_cursor(sub.cursor);
@@ -203,6 +262,7 @@ impl Desk {
         {
             (sub.every, sub.countdown) = (every, every);
         }
+        self.forget_unseen();
     }
 
     /// A pass is done: whoever waits for the first one gets the rest now.
@@ -257,6 +317,7 @@ impl Desk {
     }
 
     fn serve_one(&mut self, sub: &mut Sub, table: &mut FlowTable, now: Instant) {
+        sub.overlook(self.now);
         // A pass that changed nothing is news: the rates are 0.
         let pass = table.pass();
         let passed = sub.due && pass.finished.is_some() && pass.number != sub.pass;
@@ -316,6 +377,12 @@ impl Desk {
         if sub.seen.table != self.now.table {
             messages.push(ServerMessage::Table(self.table));
         }
+        if sub.seen.interfaces != self.now.interfaces {
+            messages.extend(self.interfaces.clone().map(ServerMessage::Interfaces));
+        }
+        if sub.seen.listeners != self.now.listeners {
+            messages.extend(self.listeners.clone().map(ServerMessage::Listeners));
+        }
         if !rows.is_empty() || chunk.synced.is_some() || heartbeat {
             let header = DeltaHeader {
                 cursor: chunk.cursor,
@@ -334,6 +401,16 @@ impl Desk {
 }
 
 impl Sub {
+    /// What it does not look at is no news to it.
+    fn overlook(&mut self, now: Seen) {
+        if !self.look.interfaces {
+            self.seen.interfaces = now.interfaces;
+        }
+        if !self.look.listeners {
+            self.seen.listeners = now.listeners;
+        }
+    }
+
     /// Whether a frame is to be made for it now.
     fn wants(&self, now: Instant) -> bool {
         self.asked

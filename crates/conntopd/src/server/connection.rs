@@ -256,6 +256,12 @@ impl<F: Feed> Connection<F> {
                 self.terminate(terminate);
                 Ok(())
             }
+            Request::Look(look) => {
+                if let Some(subscription) = &mut self.subscription {
+                    subscription.look(look);
+                }
+                Ok(())
+            }
             Request::Pause(on) => {
                 if let Some(subscription) = &mut self.subscription {
                     subscription.pause(on);

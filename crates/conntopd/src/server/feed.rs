@@ -2,7 +2,7 @@
 //! by hand in tests.
 
 use bytes::Bytes;
-use conntop_proto::message::{ClientHello, Codec, Focus, ServerHello, Subscribe};
+use conntop_proto::message::{ClientHello, Codec, Focus, Look, ServerHello, Subscribe};
 
 use crate::collector::{CollectorHandle, Order, Subscriber, SubscriberConfig};
 use crate::table::FilterError;
@@ -36,6 +36,9 @@ pub trait Subscription: 'static {
 
     /// Names the flows that the client looks at.
     fn focus(&mut self, focus: Focus);
+
+    /// Names what the client looks at besides.
+    fn look(&mut self, look: Look);
 
     /// Stops or resumes deltas.
     fn pause(&mut self, on: bool);
@@ -87,6 +90,10 @@ impl Subscription for Subscriber {
 
     fn focus(&mut self, focus: Focus) {
         Self::focus(self, focus.id);
+    }
+
+    fn look(&mut self, look: Look) {
+        Self::look(self, &look.at);
     }
 
     fn pause(&mut self, on: bool) {

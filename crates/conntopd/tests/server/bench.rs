@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use conntop_proto::codec;
 use conntop_proto::message::{
-    ClientHello, Clock, Codec, Focus, KernelFacts, Ping, ServerHello, ServerMessage, Subscribe,
+    ClientHello, Clock, Codec, Focus, KernelFacts, Look, Ping, ServerHello, ServerMessage, Subscribe,
 };
 use conntopd::args::{Listen, Need};
 use conntopd::collector::Order;
@@ -160,6 +160,7 @@ impl Subscription for HandSubscription {
 
     fn focus(&mut self, _: Focus) {}
     fn terminate(&mut self, _: Order) {}
+    fn look(&mut self, _: Look) {}
 
     fn pause(&mut self, on: bool) {
         self.feed.state.send_modify(|state| state.log.push(format!("pause {on}")));

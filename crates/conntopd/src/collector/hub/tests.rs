@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use conntop_proto::columns::Ids;
 use conntop_proto::flow::{BootMillis, FlowId};
+use conntop_proto::message::{Interfaces, Listeners, Sight};
 use nfnetlink::ct::FlowRef;
 
 use self::bench::{
@@ -17,6 +18,7 @@ use self::bench::{
 };
 use super::super::handle::Call;
 use super::super::report::{Ask, Listen, Report};
+use super::super::sights::Sights;
 use super::super::source::Form;
 use super::Ears;
 use crate::table::Outcome;
@@ -38,6 +40,7 @@ fn word(ask: &Ask) -> &'static str {
         Ask::Numbers => "numbers",
         Ask::Host => "host",
         Ask::Terminate { .. } => "terminate",
+        Ask::Look(_) => "look",
         Ask::Listen { .. } => "listen",
     }
 }
@@ -335,4 +338,41 @@ fn a_hello_gets_fresh_facts_even_while_nothing_is_read() {
     bench.size(3, 4);
     assert!(told.iter().all(answered));
     assert_eq!(bench.hub.wires.hello.borrow().kernel.buckets, Some(4));
+}
+
+#[test]
+fn what_nobody_looks_at_is_not_read() {
+    let (mut bench, mut subscriber) = resting("10");
+    let mut other = bench.subscribe();
+    bench.after(TICK);
+    subscriber.look(&[Sight::Interfaces]);
+    assert_eq!(looks(&bench.at_once()), [(true, false)], "at once");
+    assert_eq!(looks(&bench.after(TICK)), [], "one after the other");
+    bench.tell(sights(1, None));
+    assert_eq!(looks(&bench.after(TICK)), [(true, false)]);
+    bench.tell(sights(2, None));
+    other.look(&[Sight::Listeners]);
+    assert_eq!(looks(&bench.at_once()), [(true, true)]);
+    bench.tell(sights(3, Some(1)));
+    subscriber.pause(true);
+    assert_eq!(looks(&bench.after(TICK)), [(false, true)], "a pause looks at nothing");
+    bench.tell(sights(4, Some(1)));
+    drop(other);
+    assert_eq!(looks(&bench.after(TICK)), []);
+}
+
+/// Which of the two is read.
+fn looks(asks: &[Ask]) -> Vec<(bool, bool)> {
+    let look = |ask: &Ask| match ask {
+        Ask::Look(look) => Some((look.interfaces, look.listeners)),
+        _ => None,
+    };
+    asks.iter().filter_map(look).collect()
+}
+
+fn sights(at: u64, listeners: Option<u64>) -> Report {
+    let at = BootMillis(at);
+    let listeners = listeners.map(|at| Listeners { at: BootMillis(at), ..Listeners::default() });
+    let interfaces = Some(Interfaces { at, ..Interfaces::default() });
+    Report::Sights(Box::new(Sights { interfaces, listeners, cost: Duration::ZERO }))
 }

@@ -219,7 +219,8 @@ impl Player {
                 self.goal = self.next.as_ref().map(|(place, _)| *place).or(self.goal);
             }
             Request::Play(Control::Skip(seconds)) => self.skip(seconds).await?,
-            Request::Subscribe(_) | Request::Focus(_) | Request::Terminate { .. } => return Ok(()),
+            Request::Subscribe(_) | Request::Focus(_) | Request::Look(_) => return Ok(()),
+            Request::Terminate { .. } => return Ok(()),
         }
         self.tell().await
     }

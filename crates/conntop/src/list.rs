@@ -128,7 +128,11 @@ pub(crate) async fn settle(
 async fn play(session: &mut Session) -> Result<Option<Failure>, Failure> {
     let end = loop {
         match session.peek(None).await? {
-            Some((_, SourceEvent::Ended(end))) => break end,
+            Some((node, SourceEvent::Ended(end))) => {
+                // From here on its clock stands.
+                session.apply(node, SourceEvent::Ended(end.clone()))?;
+                break end;
+            }
             Some((node, event)) => session.apply(node, event)?,
             None => {}
         }

@@ -210,6 +210,7 @@ fn recorded(text: &[u8]) -> Scene {
                 SourceEvent::Messages(more) => messages.extend(more.as_slice().iter().cloned().map(Ok)),
                 SourceEvent::Ended(SourceEnd::Failed(error)) => messages.push(Err(error.text)),
                 SourceEvent::Ended(SourceEnd::Finished) => break,
+                SourceEvent::Playing(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -92,6 +92,7 @@ impl Player {
 
     async fn play(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<(), Gone> {
         self.open().await?;
+        self.tell().await?;
         loop {
             let due = self.due();
             if due.is_some_and(|due| due <= Instant::now()) {
@@ -279,9 +280,10 @@ impl Player {
         self.tell().await
     }
 
-    /// Tells where it stands, each second and when something else is news.
+    /// Tells where it stands, each second and when something else is news; of one that is read through
+    /// only that no time passes but by its messages.
     async fn tell(&mut self) -> Result<(), Gone> {
-        if self.through {
+        if self.through && self.told.is_some() {
             return Ok(());
         }
         let place = match self.goal {
@@ -292,7 +294,7 @@ impl Player {
             at: Duration::from_millis(place),
             length: self.length,
             speed: self.speed,
-            paused: self.paused,
+            paused: self.paused || self.through,
             rewinds: self.recording.rewinds(),
             boot: self.timeline.boot(place),
         };

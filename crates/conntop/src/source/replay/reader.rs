@@ -112,11 +112,11 @@ impl Reader {
             Packing::Zstd(inflate) => !inflate.whole,
             _ => false,
         };
-        if self.order.is_none() {
-            return Err(wrong(&"it is empty"));
-        }
         if unfinished || self.decoder.finish().is_err() {
             return Err(wrong(&"it is cut off here; nothing of what follows was written"));
+        }
+        if self.order.is_none() {
+            return Err(wrong(&"it is empty"));
         }
         Ok(None)
     }

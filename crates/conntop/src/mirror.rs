@@ -287,6 +287,11 @@ impl Mirror {
         own.or_else(|| self.rates(flow))
     }
 
+    /// What is kept of a flow's past: both totals at moments, ascending.
+    pub fn samples(&self, flow: &Flow) -> impl Iterator<Item = (BootMillis, u64, u64)> {
+        flow.samples().iter().map(|sample| (sample.at, sample.orig, sample.reply))
+    }
+
     /// Looks at these flows: the collector reads them more often, and [`Mirror::own_rates`] tells.
     pub fn set_focus(&mut self, ids: &Ids) {
         self.focus.set(ids, &mut self.flows, &self.passes);

@@ -15,7 +15,8 @@ use common::{delta, flow, hello, reset, synced, traffic};
 use conntop::config::Alias;
 use conntop::engine::Engine;
 use conntop::enrich::geo::{Geo, Search};
-use conntop::enrich::names::Names;
+use conntop::enrich::names::cache::Change;
+use conntop::enrich::names::{Found, NameSource, Names, Trouble};
 use conntop::enrich::processes::{Key, Process, ProcessId, Seen, Space};
 use conntop::enrich::services::Services;
 use conntop::enrich::{Enricher, Fact, Learned};
@@ -103,6 +104,77 @@ fn rows_with_names_are_as_committed() {
         stage.play("v");
         insta::assert_snapshot!(format!("rows_workstation_{columns}x{lines}"), stage.text());
     }
+}
+
+/// The line that begins with a word, or stands so many below it.
+fn line(stage: &Stage, word: &str, below: usize) -> String {
+    let text = stage.text();
+    let found = text.lines().skip_while(|line| !line.starts_with(word)).nth(below);
+    found.unwrap_or_else(|| panic!("no {word} in {text}")).to_owned()
+}
+
+#[test]
+fn the_next_flow_stands_where_this_one_stood() {
+    let mut stage = Stage::knowing(80, 60, knowing());
+    stage.play("+12 Down Enter");
+    let first = line(&stage, "original", 0);
+    stage.play("n");
+    assert!(line(&stage, "original", 0).contains(OPENER), "{}", stage.text());
+    assert_eq!(stage.app.context(), Context::Details);
+    // Only one is open.
+    stage.play("p");
+    assert_eq!(line(&stage, "original", 0), first);
+    stage.play("p p p");
+    assert_eq!(line(&stage, "original", 0), first);
+    stage.play("n Esc");
+    assert_eq!(stage.app.context(), Context::Flows);
+    assert!(stage.app.screen().table.rows[1].selected);
+    // The same line of a longer text is in view.
+    stage.resize(80, 24);
+    stage.play("Enter j j");
+    let second = stage.text().lines().nth(4).unwrap().to_owned();
+    stage.play("n");
+    let third = stage.text().lines().nth(4).unwrap().to_owned();
+    assert_eq!(second.get(..12), third.get(..12), "{second} {third}");
+}
+
+#[test]
+fn rates_have_a_course() {
+    let mut stage = Stage::knowing(80, 60, knowing());
+    stage.play(TO_DETAILS);
+    let before = line(&stage, "reply", 2);
+    stage.play("+5");
+    let after = line(&stage, "reply", 2);
+    assert!(before.starts_with("            8.46 Mbit/s  "), "{before}");
+    assert_eq!(after.chars().count(), before.chars().count() + 5, "{before}\n{after}");
+    // A paused screen stands.
+    stage.play("Space +3");
+    assert_eq!(line(&stage, "reply", 2), after);
+}
+
+/// What an address is called, and why it is not.
+#[test]
+fn a_name_is_asked_for_or_nobody_has_one() {
+    let remote = address(REMOTE);
+    let check = |asks: bool, told: Option<Found>, wanted: &str| {
+        let options = Options { asks_names: asks, ..Options::default() };
+        let mut stage = Stage::with(80, 60, Enricher::default(), options);
+        stage.play(TO_DETAILS);
+        if let Some(found) = told {
+            stage.app.learn(Learned::Names(found));
+            stage.play("+1");
+        }
+        let text = line(&stage, "destination", 0);
+        assert_eq!(text, format!("destination {REMOTE} · {wanted}"));
+    };
+    let found = |answers: Vec<(IpAddr, Change)>, trouble: Option<Trouble>| {
+        Some(Found { answers, trouble, ..Found::new(NameSource::Ptr, Instant::now()) })
+    };
+    check(false, None, "name n/a");
+    check(true, None, "asking for its name");
+    check(true, found(vec![(remote, Change::Nameless)], None), "nobody has a name for it");
+    check(true, found(Vec::new(), Some(Trouble::Silent)), "name n/a: dns slow");
+    check(true, found(vec![(remote, Change::Nameless)], Some(Trouble::Silent)), "nobody has a name for it");
 }
 
 /// What is old says since when.

@@ -58,6 +58,7 @@ fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
         offer_places: session.lookups.has_places() && Offer::of_user().is_some_and(|offer| offer.is_open()),
         leftover: session.leftovers.as_ref().map(Leftovers::text),
         names: common.no_hostname != Some(true),
+        asks_names: session.lookups.asks(),
         hide_own: common.hide_own == Some(true),
         services: common.no_servname != Some(true),
         keymap: common.look.keymap().map_err(|error| Failure::new(CONFIG, error.to_string()))?,

@@ -79,6 +79,10 @@ pub enum Action {
     Help,
     /// Shows everything about the selected flow.
     Details,
+    /// Shows everything about the next flow.
+    NextFlow,
+    /// Shows everything about the flow before.
+    PreviousFlow,
     /// Moves the selection, or the text on top.
     Move(Motion),
     /// Selects a row, or none.

@@ -11,6 +11,7 @@ pub(crate) mod boards;
 mod choosing;
 mod compose;
 mod cursor;
+mod details;
 mod facts;
 mod filtering;
 mod help;
@@ -96,6 +97,8 @@ pub struct Options {
     pub zone: Zone,
     /// Whether hosts are shown by their names to begin with.
     pub names: bool,
+    /// Whether anybody is asked for names.
+    pub asks_names: bool,
     /// The same of ports.
     pub services: bool,
     /// Whether conntop's own questions for names are left out.
@@ -396,6 +399,8 @@ impl App {
             Action::Close => self.close(),
             Action::Help => self.layers.push(Open::help()),
             Action::Details => self.open_details(),
+            Action::NextFlow => self.look_beside(Motion::Down),
+            Action::PreviousFlow => self.look_beside(Motion::Up),
             Action::Cursor => self.toggle_cursor(),
             Action::Move(motion) => self.step(motion, now),
             Action::Pane(pane) => self.go_to(pane),

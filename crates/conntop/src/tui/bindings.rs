@@ -173,6 +173,8 @@ pub const BINDINGS: &[Binding] = &[
         "ask the registries who has the address of the remote end; again: of the next",
         "Whois",
     ),
+    bind(&[Key::ch('n')], Action::NextFlow, &[Details], "the next flow, at the same line", "Next"),
+    bind(&[Key::ch('p')], Action::PreviousFlow, &[Details], "the flow before, at the same line", ""),
     bind(&[Key::ch('n')], Action::Names, PANES, "hosts by name or by address", "Names"),
     bind(&[Key::ch('N')], Action::Services, PANES, "ports by service or by number", ""),
     bind(

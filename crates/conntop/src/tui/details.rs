@@ -5,6 +5,7 @@
 
 mod ends;
 mod facts;
+mod trace;
 
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use conntop_proto::tuple::{L4, Tuple};
 
 pub use self::ends::Known;
 use self::facts::{duration, endpoint, labels, millis, state_and_status, timestamp};
+pub use self::trace::Trace;
 use super::format::grouped;
+use super::glyphs::spark;
 use super::screen::{Span, Spans};
 use super::theme::Role;
 use super::zone::Zone;
@@ -39,7 +42,11 @@ pub struct Subject<'a> {
     /// Milliseconds since 1970 at the collector's boot, when its wall clock is known.
     pub boot_wall_ms: Option<u64>,
     /// Rates of the original and of the reply direction, formatted.
-    pub rates: Option<(String, String)>,
+    pub rates: Option<[String; 2]>,
+    /// The same from moment to moment.
+    pub trace: &'a Trace,
+    /// What it carried since conntop began or since the mark, original and reply, and since when.
+    pub seen: Option<(u64, u64, String)>,
     /// Where the flow goes as seen from the local end (`in`, `out`, `internal`, `transit`).
     pub direction: Option<String>,
     /// When and why it ended, and the kernel's stop time in microseconds since 1970.
@@ -50,6 +57,8 @@ pub struct Subject<'a> {
     pub known: Known<'a>,
     /// How long nothing has been heard of its node, where that is no longer live.
     pub silent: Option<Duration>,
+    /// Names of keys and what they do with the flow.
+    pub actions: Vec<(String, &'static str)>,
 }
 
 /// Heading of the details.
@@ -68,20 +77,21 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
         out.push(known("node", node.clone()));
     }
     out.extend(subject.silent.map(|silent| as_of(subject, silent)));
-    out.extend([
-        known("state", state_and_status(row)),
-        known("original", tuple(&id.orig)),
-        maybe("", row.traffic.orig.map(counters)),
-        known("reply", tuple(&id.reply)),
-        maybe("", row.traffic.reply.map(counters)),
-    ]);
+    let [orig_rate, reply_rate] = speeds(subject);
+    out.push(known("state", state_and_status(row)));
+    out.extend([known("original", tuple(&id.orig)), maybe("", row.traffic.orig.map(counters))]);
+    out.extend(orig_rate);
+    out.extend([known("reply", tuple(&id.reply)), maybe("", row.traffic.reply.map(counters))]);
+    out.extend(reply_rate);
     for (index, sentence) in (0..).zip(nat(&id.orig, &id.reply)) {
         out.push(known(if index == 0 { "NAT" } else { "" }, sentence));
     }
     out.extend(ends::hosts(row, subject.known));
     out.extend(ends::processes(row, subject.known.enricher));
-    let rates = subject.rates.as_ref();
-    out.push(maybe("rates", rates.map(|(o, r)| format!("{o} original, {r} reply"))));
+    if let Some((orig, reply, since)) = &subject.seen {
+        let (orig, reply) = (grouped(*orig), grouped(*reply));
+        out.push(known("seen", format!("{orig} bytes original, {reply} reply since {since}")));
+    }
     out.push(maybe("direction", subject.direction.clone()));
     out.push(known("age", age(subject)));
     match subject.ended {
@@ -111,11 +121,32 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
             if still >= STILL { format!(", unchanged for {}", duration(still)) } else { String::new() };
         out.push(known("read", format!("{read}{still}")));
     }
+    for (at, (key, help)) in subject.actions.iter().enumerate() {
+        let key = Span::new(format!("{key:<3}"), Role::Key);
+        out.push(vec![label(if at == 0 { "keys" } else { "" }), key, Span::new(*help, Role::Text)]);
+    }
     let geo = subject.known.enricher.geo();
     for attribution in geo.attributions() {
         out.push(vec![label("places"), Span::new(attribution.to_string(), Role::Label)]);
     }
     out
+}
+
+/// Rate and its course of both directions; of a flow that ended, none.
+fn speeds(subject: &Subject<'_>) -> [Option<Spans>; 2] {
+    let course = |rates: &[f64]| spark(rates, rates.len());
+    let Some(rates) = &subject.rates else {
+        let counted = subject.row.traffic.orig.is_some() && subject.ended.is_none();
+        let unknown = counted.then(|| vec![label(""), Span::new("rate n/a", Role::Dim)]);
+        return [unknown.clone(), unknown];
+    };
+    let widest = rates.iter().map(String::len).max().unwrap_or(0);
+    let line = |rate: &String, course: String| {
+        let rate = Span::new(format!("{rate:<widest$}  "), Role::Text);
+        vec![label(""), rate, Span::new(course, Role::Accent)]
+    };
+    let ([orig, reply], [orig_course, reply_course]) = (rates, subject.trace.rates());
+    [Some(line(orig, course(&orig_course))), Some(line(reply, course(&reply_course)))]
 }
 
 /// Of a node that says nothing any more, everything is as it was then.

@@ -89,3 +89,18 @@ fn unsafe_on_terminals(ch: char) -> bool {
     ch.is_control()
         || matches!(ch, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
+
+/// The newest values at the right, scaled to the largest in view.
+#[must_use]
+pub fn spark(history: &[f64], cells: usize) -> String {
+    let newest = history.get(history.len().saturating_sub(cells)..).unwrap_or(history);
+    let largest = newest.iter().copied().fold(0.0_f64, f64::max);
+    let levels = newest.iter().map(|value| level(*value, largest));
+    std::iter::repeat_n(' ', cells.saturating_sub(newest.len())).chain(levels).collect()
+}
+
+fn level(value: f64, largest: f64) -> char {
+    let share = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
+    let step = SPARK.iter().zip(1u8..).find(|(_, step)| share <= f64::from(*step) / 8.0);
+    step.map_or('█', |(ch, _)| *ch)
+}

@@ -41,7 +41,12 @@ impl Stage {
 
     /// The same with something known beside the flows.
     pub(crate) fn knowing(columns: u16, lines: u16, enricher: Enricher) -> Self {
-        let options = Options { source: "replay".into(), local: true, ..Options::default() };
+        Self::with(columns, lines, enricher, Options::default())
+    }
+
+    /// The same with wishes.
+    pub(crate) fn with(columns: u16, lines: u16, enricher: Enricher, options: Options) -> Self {
+        let options = Options { source: "replay".into(), local: true, ..options };
         let nodes = Nodes::one(Engine::default(), "replay");
         let mut stage = Self {
             app: App::of(nodes.with(enricher), options, (columns, lines)),

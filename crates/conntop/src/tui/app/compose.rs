@@ -6,7 +6,7 @@ use super::App;
 use super::boards::Scene;
 use super::help;
 use super::layers::{Open, Question};
-use super::listing::{Ask, direction, headings, sortable};
+use super::listing::{Ask, headings, sortable};
 use super::pace::{self, Pace};
 use conntop_proto::message::Origin;
 
@@ -19,7 +19,7 @@ use crate::sort::Sort;
 use crate::source::SourceEnd;
 use crate::tui::action::Action;
 use crate::tui::bindings::Context;
-use crate::tui::details::{self, Known, Subject};
+use crate::tui::details;
 use crate::tui::format::{self, grouped};
 use crate::tui::glyphs::{ASCENDING, DESCENDING};
 use crate::tui::keymap::Keymap;
@@ -313,32 +313,9 @@ impl App {
             Layer::Text { title, top: top.min(last), lines }
         };
         Some(match self.layers.last()? {
-            Open::Details { top, row, end, id: key } => {
-                let node = self.nodes.get(key.node())?;
-                let (engine, id) = (node.engine(), key.id());
-                let mirror = engine.mirror();
-                let rate = |bytes| format::rate(bytes, self.unit).trim_start().to_owned();
-                let rates = mirror.get(id).and_then(|flow| mirror.own_rates(flow));
-                let silent = engine.silent(now);
-                let sampled = row.traffic.sampled;
-                let read = mirror
-                    .get(id)
-                    .and_then(|_| mirror.covered_since())
-                    .map_or(sampled, |all| all.max(sampled));
-                let subject = Subject {
-                    row,
-                    read,
-                    node: self.nodes.several().then(|| format!("{} ({})", node.name(), node.place())),
-                    now: silent.map_or_else(|| engine.collector_time(now), |_| engine.last_word()),
-                    boot_wall_ms: engine.wall_micros(Default::default()).map(|us| us / 1000),
-                    rates: rates.map(|r| (rate(r.orig), rate(r.reply))),
-                    direction: Some(direction(engine, row)),
-                    ended: *end,
-                    zone: &self.options.zone,
-                    known: Known { enricher: self.nodes.enricher(), node: key.node(), now },
-                    silent,
-                };
-                scrolled(details::lines(&subject), details::INDENT, *top, details::title(row))
+            Open::Details { top, .. } => {
+                let (title, lines) = self.details(now)?;
+                scrolled(lines, details::INDENT, *top, title)
             }
             Open::Whois(asked) => {
                 let lines = asked.lines(self.size.0);

@@ -10,6 +10,7 @@ use super::whois::Asked;
 use crate::flow::FlowKey;
 use crate::tui::action::{Edit, Effect, Motion};
 use crate::tui::bindings::Context;
+use crate::tui::details::Trace;
 use crate::tui::prompt::Prompt;
 
 /// When and why a flow ended, and the kernel's stop time.
@@ -23,6 +24,7 @@ pub(crate) enum Open {
         top: usize,
         row: Box<FlowRow>,
         end: Option<End>,
+        trace: Trace,
     },
     Help {
         top: usize,
@@ -90,38 +92,10 @@ impl App {
         }
     }
 
-    fn select_something(&mut self) {
+    pub(super) fn select_something(&mut self) {
         if self.cursor.selected.is_none() {
             let height = usize::from(self.areas().body.height);
             self.cursor.select(&mut self.listing, height, self.cursor.top);
-        }
-    }
-
-    pub(super) fn open_details(&mut self) {
-        self.select_something();
-        let Some(id) = self.cursor.selected else { return };
-        if let Some((row, end)) = self.look_up(id) {
-            self.layers.push(Open::Details { id, top: 0, row: Box::new(row), end });
-        }
-    }
-
-    fn look_up(&self, key: FlowKey) -> Option<(FlowRow, Option<End>)> {
-        let mirror = self.nodes.get(key.node())?.engine().mirror();
-        let id = key.id();
-        if let Some(flow) = mirror.get(id) {
-            return Some((flow.row(), None));
-        }
-        let ended = mirror.ended().rev().find(|ended| ended.flow.id() == id)?;
-        Some((ended.flow.row(), Some((ended.at, ended.reason, ended.stop))))
-    }
-
-    /// Brings open details up to date.
-    pub(super) fn keep_details(&mut self) {
-        let Some(Open::Details { id, .. }) = self.layers.last() else { return };
-        let Some((fresh, end_now)) = self.look_up(*id) else { return };
-        if let Some(Open::Details { row, end, .. }) = self.layers.last_mut() {
-            **row = fresh;
-            *end = end_now;
         }
     }
 

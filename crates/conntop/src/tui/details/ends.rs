@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use conntop_proto::flow::FlowRow;
-use conntop_proto::message::NameOrigin;
+use conntop_proto::message::{Host, HostAddress, NameOrigin};
 use conntop_proto::tuple::Tuple;
 
 use super::facts::{duration, millis};
@@ -14,6 +14,7 @@ use crate::enrich::processes::Process;
 use crate::enrich::range::Range;
 use crate::enrich::{Enricher, Fact};
 use crate::flow::NodeId;
+use crate::orient::Net;
 use crate::tui::glyphs::DOT;
 use crate::tui::screen::{Span, Spans};
 use crate::tui::theme::Role;
@@ -27,6 +28,10 @@ pub struct Known<'a> {
     pub node: NodeId,
     /// The moment by the clock of this machine.
     pub now: Instant,
+    /// What the node tells of its own network.
+    pub host: &'a Host,
+    /// Whether anybody is asked for names.
+    pub asks: bool,
 }
 
 /// The service and both ends, and what they are translated to.
@@ -79,8 +84,11 @@ fn host(word: &str, address: IpAddr, known: Known<'_>) -> Vec<Spans> {
     if let Some(mac) = enricher.mac(known.node, address) {
         add(text(mac.to_string()));
     }
+    if let Some(link) = link(known.host, address) {
+        place.extend([dim(format!(" {DOT} ")), text(link)]);
+    }
     let Some(name) = enricher.name(known.node, address) else {
-        place.push(dim(format!(" {DOT} name n/a")));
+        place.push(dim(format!(" {DOT} {}", nameless(known, address))));
         return vec![line(word, place)];
     };
     let age = name.age(known.now).map(|age| format!(", {} ago", duration(millis(age))));
@@ -92,6 +100,39 @@ fn host(word: &str, address: IpAddr, known: Known<'_>) -> Vec<Spans> {
     };
     let by = format!("  by {}{}{}", name.from.word(), file.unwrap_or_default(), age.unwrap_or_default());
     vec![line(word, place), line("", vec![text(name.text), Span::new(by, Role::Label)])]
+}
+
+/// Why an address has no name here.
+fn nameless(known: Known<'_>, address: IpAddr) -> String {
+    let names = known.enricher.names();
+    if !known.asks || !names.is_open(address) {
+        return "name n/a".to_owned();
+    }
+    match names.trouble() {
+        _ if names.is_answered(address) => "nobody has a name for it".to_owned(),
+        Some(trouble) => format!("name n/a: {}", trouble.word()),
+        None => "asking for its name".to_owned(),
+    }
+}
+
+/// The interface behind which an address is, where the node's own network says so.
+fn link(host: &Host, address: IpAddr) -> Option<String> {
+    let address = address.to_canonical();
+    let name = |index: u32| {
+        let interface = host.interfaces.iter().find(|interface| interface.index == index)?;
+        Some(interface.name.as_str())
+    };
+    let own = host.addresses.iter().find(|own| own.address.to_canonical() == address);
+    if let Some(own) = own {
+        return Some(format!("own address on {}", name(own.interface)?));
+    }
+    if let Some(neighbour) = host.neighbours.iter().find(|n| n.address.to_canonical() == address) {
+        return Some(format!("neighbour on {}", name(neighbour.interface)?));
+    }
+    let around =
+        |own: &HostAddress| Net::new(own.address, own.prefix).is_some_and(|net| net.contains(address));
+    let near = host.addresses.iter().filter(|own| around(own)).max_by_key(|own| own.prefix)?;
+    Some(format!("in the network of {}", name(near.interface)?))
 }
 
 /// Where a router has a name from.

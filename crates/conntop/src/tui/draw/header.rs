@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use super::Canvas;
 use super::bar::{self, Item, Side};
 use crate::tui::format;
-use crate::tui::glyphs::{DOT, SPARK};
+use crate::tui::glyphs::{DOT, spark};
 use crate::tui::pane::Pane;
 use crate::tui::screen::{Footer, Header, Seen, Span, Spans};
 use crate::tui::theme::Role;
@@ -132,18 +132,4 @@ fn fill(count: u64, max: u64) -> Spans {
         Span::new(label, role),
         Span::new("]", Role::Label),
     ]
-}
-
-/// The newest values at the right, scaled to the largest in view.
-fn spark(history: &[f64], cells: usize) -> String {
-    let newest = history.get(history.len().saturating_sub(cells)..).unwrap_or(history);
-    let largest = newest.iter().copied().fold(0.0_f64, f64::max);
-    let levels = newest.iter().map(|value| level(*value, largest));
-    std::iter::repeat_n(' ', cells.saturating_sub(newest.len())).chain(levels).collect()
-}
-
-fn level(value: f64, largest: f64) -> char {
-    let share = if largest > 0.0 { (value / largest).clamp(0.0, 1.0) } else { 0.0 };
-    let step = SPARK.iter().zip(1u8..).find(|(_, step)| share <= f64::from(*step) / 8.0);
-    step.map_or('█', |(ch, _)| *ch)
 }

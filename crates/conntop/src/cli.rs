@@ -11,6 +11,7 @@ mod run;
 mod screen;
 mod server;
 mod settings;
+mod shown;
 mod whois;
 
 use clap::error::ErrorKind;
@@ -21,9 +22,10 @@ pub use self::commands::{
     ListArgs, RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
 };
 pub(crate) use self::open::{Session, open, open_screen};
-pub use self::options::{Common, LookOptions, Places, ViewKind};
+pub use self::options::{Common, LookOptions, Places};
 pub(crate) use self::options::{duration, flows};
 pub use self::run::main;
+pub use self::shown::Shown;
 
 /// Every connection of a Linux machine or router, live.
 ///

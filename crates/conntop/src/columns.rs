@@ -15,9 +15,10 @@ mod words;
 mod tests;
 
 use crate::flow::FlowView;
+use crate::orient::Orientation;
 use crate::units::RateUnit;
 
-pub use self::layout::{Layout, Offers, Placed, Preset, parse_list};
+pub use self::layout::{Layout, Offers, PickError, Picked, Placed, Preset, parse_list};
 pub use self::manual::manual;
 pub use self::table::COLUMNS;
 pub use self::text::{fit, width};
@@ -35,6 +36,8 @@ pub struct Look {
     pub names: bool,
     /// Whether ports are shown by what they serve, where that has a name that fits.
     pub services: bool,
+    /// From whose side directions are told.
+    pub orientation: Orientation,
 }
 
 /// What a cell's text means; themes give colours to roles.
@@ -126,6 +129,8 @@ pub struct Column {
     pub json: Option<&'static str>,
     /// Heading; as wide as the narrowest column that is shown by default.
     pub header: &'static str,
+    /// Heading where directions are told from who opened the connection; empty when it is the same.
+    pub by_initiator: &'static str,
     /// Width.
     pub width: Width,
     /// Columns with low priority give way first in a narrow terminal.
@@ -145,6 +150,15 @@ pub struct Column {
 }
 
 impl Column {
+    /// Heading.
+    #[must_use]
+    pub fn heading(&self, orientation: Orientation) -> &'static str {
+        match orientation {
+            Orientation::Initiator if !self.by_initiator.is_empty() => self.by_initiator,
+            Orientation::Initiator | Orientation::Local => self.header,
+        }
+    }
+
     /// The cell of a flow in a column of that width.
     #[must_use]
     pub fn cell(&self, view: &FlowView<'_>, width: u16, look: Look) -> Cell {

@@ -5,6 +5,7 @@
 //! have been meant: half a configuration would show wrong names silently.
 
 mod keys;
+mod shown;
 mod values;
 
 use std::fmt;
@@ -20,13 +21,14 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 pub use self::keys::Keys;
+pub(crate) use self::shown::{ghost, window};
 use self::values::{columns, cpu_budget, interval, max_flows, sort};
-use crate::cli::ViewKind;
-use crate::columns::nearest;
+use crate::columns::{Preset, nearest};
 use crate::enrich::names::Dns;
-use crate::orient::Net;
+use crate::orient::{Net, Orientation};
 use crate::source::{CpuBudget, SourceKind};
 use crate::tui::theme::Theme;
+use crate::units::RateUnit;
 
 /// Largest file that is read: some ten thousand names.
 const MAX_FILE: u64 = 1 << 20;
@@ -57,6 +59,18 @@ pub struct Config {
     pub hide_own: Option<bool>,
     /// Whether no flow is ever ended.
     pub read_only: Option<bool>,
+    /// Unit of rates.
+    pub units: Option<RateUnit>,
+    /// Window of rates in seconds.
+    #[serde(deserialize_with = "values::window")]
+    pub window: Option<u64>,
+    /// How long ended flows stay in view.
+    #[serde(deserialize_with = "values::ghost")]
+    pub ghost: Option<Duration>,
+    /// From whose side directions are told.
+    pub orientation: Option<Orientation>,
+    /// Whether how flows were looked at is not remembered.
+    pub no_remember: Option<bool>,
     /// Whether databases of places are left alone.
     pub no_geoip: Option<bool>,
     /// Whether not to look which processes have this machine's ends of flows.
@@ -68,7 +82,7 @@ pub struct Config {
     #[serde(deserialize_with = "columns")]
     pub columns: Vec<String>,
     /// Which columns to begin with.
-    pub view: Option<ViewKind>,
+    pub view: Option<Preset>,
     /// Port of hosts that are connected to.
     pub port: Option<u16>,
     /// File with the token.
@@ -305,10 +319,15 @@ no-hostname = false
 no-servname = true
 hide-own = true
 read-only = true
+units = "bytes"
+window = "10s"
+ghost = 0
+orientation = "initiator"
+no-remember = true
 no-geoip = true
 no-processes = false
 sort = "bytes:asc"
-columns = ["src", "dst", "bytes"]
+columns = ["src:30", "dst", "bytes"]
 view = "workstation"
 port = 5555
 token-file = "/run/secrets/conntop"
@@ -350,6 +369,11 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             no_servname: Some(true),
             hide_own: Some(true),
             read_only: Some(true),
+            units: Some(RateUnit::Bytes),
+            window: Some(10),
+            ghost: Some(Duration::ZERO),
+            orientation: Some(Orientation::Initiator),
+            no_remember: Some(true),
             no_geoip: Some(true),
             no_processes: Some(false),
             names: Aliases(vec![
@@ -359,8 +383,8 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             ]),
             geoip: Geoip { paths: vec!["/srv/geoip".into(), "/srv/other.mmdb".into()] },
             sort: Some("bytes:asc".to_owned()),
-            columns: ["src", "dst", "bytes"].map(str::to_owned).to_vec(),
-            view: Some(ViewKind::Workstation),
+            columns: ["src:30", "dst", "bytes"].map(str::to_owned).to_vec(),
+            view: Some(Preset::Workstation),
             port: Some(5555),
             token_file: Some("/run/secrets/conntop".into()),
             name: Some("desk".to_owned()),
@@ -397,6 +421,9 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
         check("[names]\n\"nas\" = \"10.0.0.1\"", 1, &["`nas`", "not an address"]);
         check("[names]\n\"10.0.0.1\" = \" \"", 1, &["name of 10.0.0.1 is empty"]);
         check("[names]\n\"10/8\" = \"a\"\n\"10.0.0.0/8\" = \"b\"", 1, &["10.0.0.0/8 is named twice"]);
+        check("window = 3", 1, &["`3` is no window", "40s"]);
+        check("ghost = \"2h\"", 1, &["`2h`", "up to an hour"]);
+        check("units = \"baud\"", 1, &["`baud`", "bits"]);
         check("dns = ", 1, &[""]);
         check("dns-confirm = 1", 1, &["boolean"]);
         check("\nsort = \"byets\"", 2, &["byets", "bytes"]);

@@ -15,7 +15,7 @@ use hashbrown::HashSet;
 
 use crate::machine::Machine;
 use crate::mirror::{Class, Classify, Flow, Limits, Mirror, MirrorError};
-use crate::orient::{LocalNets, Net};
+use crate::orient::{LocalNets, Net, Orientation};
 use crate::source::{Playing, SourceEnd, SourceEvent};
 
 pub use self::notice::{Notice, NoticeKind};
@@ -197,6 +197,11 @@ impl Engine {
     pub fn set_window(&mut self, length: Duration) {
         self.mirror.set_window(length);
         self.machine.set_window(length);
+    }
+
+    /// From whose side directions are told; to be said before anything is heard.
+    pub fn set_orientation(&mut self, orientation: Orientation) {
+        self.mirror.set_orientation(orientation);
     }
 
     /// Sets the mark: what is seen counts from now on.

@@ -13,7 +13,7 @@ use conntop_proto::tuple::{L4, Tuple};
 use crate::enrich::processes::Process;
 use crate::enrich::{Enricher, Fact};
 use crate::mirror::{EndedFlow, Flow, Mirror, PastFlow, Rates, Seen, Slot};
-use crate::orient::{Dir, End, destination, source};
+use crate::orient::{Dir, End, Orientation, destination, source};
 pub use crate::source::NodeId;
 use crate::units::Elapsed;
 
@@ -102,6 +102,7 @@ impl<'a> Source<'a> {
     /// [`Mirror::forgotten`].
     pub fn past(self) -> impl Iterator<Item = (&'a PastFlow, FlowView<'a>)> {
         let Self { mirror, now, node, name, known } = self;
+        let orientation = mirror.orientation();
         mirror.past().iter().map(move |past| {
             let flow = &past.flow;
             let (dir, seen) = (Dir::from(flow.class()), Some(past.seen));
@@ -118,6 +119,7 @@ impl<'a> Source<'a> {
                     node,
                     node_name: name,
                     known,
+                    orientation,
                 },
             )
         })
@@ -145,9 +147,21 @@ impl<'a> Source<'a> {
     fn view(self, flow: &'a Flow) -> FlowView<'a> {
         let dir = Dir::from(flow.class());
         let Self { mirror, now, node, name, known } = self;
-        let (rates, seen) = (mirror.rates(flow), mirror.seen(flow));
+        let (rates, seen, orientation) = (mirror.rates(flow), mirror.seen(flow), mirror.orientation());
         let begun = mirror.began_since(flow);
-        FlowView { flow, dir, rates, seen, begun, ended: None, now, node, node_name: name, known }
+        FlowView {
+            flow,
+            dir,
+            rates,
+            seen,
+            begun,
+            ended: None,
+            now,
+            node,
+            node_name: name,
+            known,
+            orientation,
+        }
     }
 
     fn view_ended(self, ended: &'a EndedFlow) -> FlowView<'a> {
@@ -155,7 +169,7 @@ impl<'a> Source<'a> {
         let dir = Dir::from(flow.class());
         let now = Now { boot: ended.at, wall: ended.stop };
         let Self { mirror, node, name, known, .. } = self;
-        let seen = mirror.seen_of_ended(ended);
+        let (seen, orientation) = (mirror.seen_of_ended(ended), mirror.orientation());
         let begun = mirror.began_since(flow);
         FlowView {
             flow,
@@ -168,6 +182,7 @@ impl<'a> Source<'a> {
             node,
             node_name: name,
             known,
+            orientation,
         }
     }
 }
@@ -195,6 +210,8 @@ pub struct FlowView<'a> {
     pub node_name: &'a str,
     /// What is known beside the flows.
     pub known: &'a Enricher,
+    /// From whose side directions are told.
+    pub orientation: Orientation,
 }
 
 /// Slack between the two clocks of a collector, milliseconds.
@@ -299,7 +316,7 @@ impl<'a> FlowView<'a> {
     #[must_use]
     #[inline]
     pub fn down_up(&self) -> Option<(u64, u64)> {
-        self.rates.map(|rates| self.dir.down_up(rates.orig, rates.reply))
+        self.rates.map(|rates| self.orientation.down_up(self.dir, rates.orig, rates.reply))
     }
 
     /// Total bytes (down, up).
@@ -307,21 +324,21 @@ impl<'a> FlowView<'a> {
     #[inline]
     pub fn bytes_down_up(&self) -> Option<(u64, u64)> {
         let (orig, reply) = self.flow.bytes()?;
-        Some(self.dir.down_up(orig, reply))
+        Some(self.orientation.down_up(self.dir, orig, reply))
     }
 
     /// Bytes since conntop began or since the mark (down, up).
     #[must_use]
     #[inline]
     pub fn seen(&self) -> Option<(u64, u64)> {
-        self.seen.map(|seen| self.dir.down_up(seen.orig, seen.reply))
+        self.seen.map(|seen| self.orientation.down_up(self.dir, seen.orig, seen.reply))
     }
 
     /// Packets (down, up).
     #[must_use]
     pub fn packets_down_up(&self) -> Option<(u64, u64)> {
         let (orig, reply) = self.flow.orig_counters().zip(self.flow.reply_counters())?;
-        Some(self.dir.down_up(orig.packets, reply.packets))
+        Some(self.orientation.down_up(self.dir, orig.packets, reply.packets))
     }
 
     /// Time since it began. A start by the wall clock counts only where it agrees with what was

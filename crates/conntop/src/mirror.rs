@@ -33,7 +33,7 @@ use self::ended::Ended;
 pub use self::ended::EndedFlow;
 pub use self::flow::Flow;
 use self::focus::Focus;
-pub use self::ledger::{Class, Ledger};
+pub use self::ledger::{Class, Ledger, Orientation};
 use self::orphans::Orphans;
 use self::past::Past;
 pub use self::past::{Forgotten, PastFlow};
@@ -359,6 +359,18 @@ impl Mirror {
     fn make_room(&mut self) {
         let believed = self.flows.len().saturating_add(BELIEVED).saturating_mul(16);
         self.flows.expect(self.promised.min(believed));
+    }
+
+    /// From whose side directions are told; to be said before anything is heard.
+    pub fn set_orientation(&mut self, orientation: Orientation) {
+        self.sums.orientation = orientation;
+    }
+
+    /// From whose side directions are told.
+    #[must_use]
+    #[inline]
+    pub fn orientation(&self) -> Orientation {
+        self.sums.orientation
     }
 
     /// From now on takes no more flows than these.

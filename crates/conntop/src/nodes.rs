@@ -11,7 +11,7 @@ use crate::engine::{Connection, Engine};
 use crate::enrich::{Enricher, Learned};
 use crate::flow::{FlowKey, Now, Source};
 use crate::mirror::{Limits, MirrorError};
-use crate::orient::Net;
+use crate::orient::{Net, Orientation};
 pub use crate::source::NodeId;
 use crate::source::{SourceEnd, SourceEvent};
 
@@ -99,6 +99,7 @@ pub struct Nodes {
     enricher: Enricher,
     /// Networks that are local in any case.
     local: Vec<Net>,
+    orientation: Orientation,
 }
 
 impl Nodes {
@@ -107,7 +108,14 @@ impl Nodes {
     pub fn one(engine: Engine, place: impl Into<String>) -> Self {
         let place = place.into();
         let first = Node { engine, name: place.clone(), place, failure: None };
-        Self { first, others: Vec::new(), most: usize::MAX, enricher: Enricher::default(), local: Vec::new() }
+        Self {
+            first,
+            others: Vec::new(),
+            most: usize::MAX,
+            enricher: Enricher::default(),
+            local: Vec::new(),
+            orientation: Orientation::Local,
+        }
     }
 
     /// Those at these places, [`FlowKey::NODES`] at most, which hold as many flows together as the
@@ -120,7 +128,14 @@ impl Nodes {
         let first = node(places.next()?);
         let others = places.map(node).collect();
         let enricher = Enricher::default();
-        Some(Self { first, others, most: limits.flows, enricher, local: Vec::new() })
+        Some(Self {
+            first,
+            others,
+            most: limits.flows,
+            enricher,
+            local: Vec::new(),
+            orientation: Orientation::Local,
+        })
     }
 
     /// The same with networks that are local to each in any case.
@@ -129,6 +144,20 @@ impl Nodes {
         self.local = nets.to_vec();
         self.engines_mut().for_each(|engine| engine.set_local(nets.to_vec()));
         self
+    }
+
+    /// The same with directions told from that side.
+    #[must_use]
+    pub fn seen_from(mut self, orientation: Orientation) -> Self {
+        self.orientation = orientation;
+        self.engines_mut().for_each(|engine| engine.set_orientation(orientation));
+        self
+    }
+
+    /// From whose side directions are told.
+    #[must_use]
+    pub fn orientation(&self) -> Orientation {
+        self.orientation
     }
 
     /// The same with something known beside their flows.
@@ -273,10 +302,11 @@ impl Nodes {
 
     /// Forgets what is known of a node but its name.
     pub fn forget(&mut self, id: NodeId) {
-        let local = self.local.clone();
+        let (local, orientation) = (self.local.clone(), self.orientation);
         if let Some(node) = self.get_mut(id) {
             node.engine = Engine::default();
             node.engine.set_local(local);
+            node.engine.set_orientation(orientation);
         }
     }
 

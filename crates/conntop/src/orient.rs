@@ -16,6 +16,7 @@ use hashbrown::HashSet;
 
 pub use self::net::{Net, NetError};
 use crate::mirror::Class;
+pub use crate::mirror::Orientation;
 
 /// Who opened a flow, seen from the local end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +126,18 @@ impl Dir {
         match self {
             Self::In => (orig, reply),
             Self::Out | Self::Internal | Self::Transit => (reply, orig),
+        }
+    }
+}
+
+impl Orientation {
+    /// What flows (down, up), given the (original, reply) direction of a flow that goes that way.
+    #[must_use]
+    #[inline]
+    pub fn down_up<T>(self, dir: Dir, orig: T, reply: T) -> (T, T) {
+        match self {
+            Self::Local => dir.down_up(orig, reply),
+            Self::Initiator => (reply, orig),
         }
     }
 }

@@ -3,11 +3,15 @@
 
 mod parse;
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 pub use self::parse::{UnitError, bits_per_second, bytes, count, millis};
 pub use self::parse::{exact_bits_per_second, exact_bytes, exact_count, exact_millis};
 
 /// Unit in which rates are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RateUnit {
     /// Bits per second.
     #[default]

@@ -1,5 +1,7 @@
 //! What is counted since conntop began or since the mark: of live flows and of those that have ended.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{apply, delta, ended, flow, reset, synced, traffic};

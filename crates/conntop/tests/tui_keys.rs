@@ -13,6 +13,8 @@ fn keys_lead_to_contexts_and_effects() {
         let mut stage = Stage::new(120, 40);
         stage.play(script);
         assert_eq!(stage.app.context(), context, "{script}");
+        let others = |effect: &Effect| !matches!(effect, Effect::Remember(_));
+        stage.effects.retain(others);
         assert_eq!(stage.effects, effects, "{script}");
     };
     for (script, context, effects) in [
@@ -48,6 +50,26 @@ fn keys_lead_to_contexts_and_effects() {
     ] {
         check(script, context, &effects);
     }
+}
+
+#[test]
+fn what_a_person_changes_is_remembered_and_nothing_else() {
+    let check = |script: &str, wanted: &[&str]| {
+        let mut stage = Stage::new(120, 40);
+        stage.play(script);
+        let last = stage.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Remember(text) => Some(text.clone()),
+            _ => None,
+        });
+        let text = last.unwrap_or_default();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(lines, wanted, "{script}");
+    };
+    check("+3 b", &["units = \"bytes\""]);
+    check("+3 b b", &[]);
+    check("+3 w w", &["window = 40"]);
+    check("+3 I v n", &["view = \"workstation\"", "sort = \"rate:asc\"", "names = true"]);
+    check("+3 L Q o Space Space / \"port 443\" Enter 2", &[]);
 }
 
 /// The cells that identify a flow at 120 columns: source, source port, destination.

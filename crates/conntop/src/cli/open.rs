@@ -88,7 +88,8 @@ fn open_recording(common: &Common, file: &Path, how: Play) -> Result<Session, Fa
     };
     let known = Enricher::new(Geo::default(), Names::new(&common.alias), Services::default());
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
-    let nodes = nodes.with_local(&common.local).with(known);
+    let nodes =
+        nodes.with_local(&common.local).seen_from(common.shown.orientation.unwrap_or_default()).with(known);
     let common = Common { dns: common.dns.or(Some(Dns::Off)), ..common.clone() };
     Ok(Session {
         sources: Sources::new([source]),
@@ -116,7 +117,10 @@ pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Se
     let Some(nodes) = Nodes::at(labels.iter().cloned(), limits(common)) else {
         return open_local(common, subscribe);
     };
-    let nodes = nodes.with_local(&common.local).with(enricher(common));
+    let nodes = nodes
+        .with_local(&common.local)
+        .seen_from(common.shown.orientation.unwrap_or_default())
+        .with(enricher(common));
     if let Some(twice) =
         labels.iter().enumerate().find_map(|(n, label)| labels.get(..n)?.contains(label).then_some(label))
     {
@@ -221,7 +225,10 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
     let leftovers = Leftovers::find(netns.clone());
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
-    let nodes = nodes.with_local(&common.local).with(enricher(common));
+    let nodes = nodes
+        .with_local(&common.local)
+        .seen_from(common.shown.orientation.unwrap_or_default())
+        .with(enricher(common));
     let lookups = lookups(common);
     let processes = common.no_processes != Some(true)
         && processes::worker::start(lookups.finder(), netns)
@@ -266,8 +273,9 @@ fn lookups(common: &Common) -> Lookups {
 }
 
 fn limits(common: &Common) -> Limits {
-    let default = Limits::default();
-    Limits { flows: common.max_flows.unwrap_or(default.flows), ..default }
+    let usual = Limits::default();
+    let ghost = common.shown.ghost.unwrap_or(usual.ghost).max(usual.ghost);
+    Limits { flows: common.max_flows.unwrap_or(usual.flows), ghost, ..usual }
 }
 
 fn name(common: &Common) -> String {

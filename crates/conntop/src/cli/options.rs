@@ -6,12 +6,13 @@ mod look;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
 use conntop_proto::auth::Fingerprint;
-use serde::Deserialize;
 
 pub use self::look::LookOptions;
+use super::shown::{Said, Shown};
+use crate::columns::Preset;
 use crate::config::{Alias, Config};
 use crate::enrich::names::Dns;
 use crate::groups::Grouping;
@@ -287,32 +288,26 @@ pub struct Common {
         help_heading = "What"
     )]
     pub sort: Option<String>,
-    /// Columns to show, in this order
+    /// Columns to show, in this order, each perhaps with its width as in src:30
     #[arg(
         long,
-        value_name = "COLUMN,...",
+        value_name = "COLUMN[:WIDTH],...",
         value_delimiter = ',',
         env = "CONNTOP_COLUMNS",
         global = true,
         help_heading = "What"
     )]
     pub columns: Vec<String>,
-    /// Which columns to begin with
+    /// Which columns to begin with: on this machine those of a workstation if at least half of its flows
+    /// end here, else those of a router
     #[arg(long, value_enum, value_name = "VIEW", env = "CONNTOP_VIEW", global = true, help_heading = "What")]
-    pub view: Option<ViewKind>,
+    pub view: Option<Preset>,
+    /// How flows are shown.
+    #[command(flatten)]
+    pub shown: Shown,
     /// How it looks.
     #[command(flatten)]
     pub look: LookOptions,
-}
-
-/// Sets of default columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ViewKind {
-    /// Source and destination, NAT.
-    Router,
-    /// Local and remote end.
-    Workstation,
 }
 
 impl Common {
@@ -323,6 +318,17 @@ impl Common {
                 *ours = file;
             }
         }
+        self.shown.said = Said {
+            sort: self.sort.is_some(),
+            // Columns of another kind of machine were asked for: not those that were chosen once.
+            columns: !self.columns.is_empty() || self.view.is_some(),
+            view: self.view.is_some(),
+            units: self.shown.units.is_some(),
+            window: self.shown.window.is_some(),
+            names: self.no_hostname.is_some(),
+            services: self.no_servname.is_some(),
+        };
+        self.shown.settle(&config);
         list(&mut self.local, config.local);
         list(&mut self.geoip_paths, config.geoip.paths);
         // One by one: of two names for the same the first counts.
@@ -336,8 +342,6 @@ impl Common {
         self.read_only = self.read_only.or(config.read_only);
         self.no_geoip = self.no_geoip.or(config.no_geoip);
         self.no_processes = self.no_processes.or(config.no_processes);
-        list(&mut self.columns, config.columns);
-        self.sort = self.sort.take().or(config.sort);
         self.view = self.view.or(config.view);
         self.port = self.port.or(config.port);
         self.token_file = self.token_file.take().or(config.token_file);

@@ -1,19 +1,25 @@
 //! From the options to the screen.
 
 use std::env;
+use std::path::{Path, PathBuf};
 
-use super::{Cli, Command, Common, LookOptions, Session, ViewKind, open_screen};
+use conntop_proto::text::sanitize;
+
+use super::{Cli, Command, Common, LookOptions, Session, open_screen};
 use crate::activate::{Leftovers, Repair};
-use crate::columns::{self, Preset};
+use crate::columns;
 use crate::enrich::geo::shown;
 use crate::geoip::offer::Offer;
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
-use crate::output::terminal_size;
+use crate::output::{say, terminal_size};
+use crate::places::{self, Base};
 use crate::sort::Sort;
 use crate::source::{Speed, Switch};
 use crate::tui::app::{App, Options};
 use crate::tui::draw::Look;
 use crate::tui::glyphs::Charset;
+use crate::tui::keeper::Keeper;
+use crate::tui::outlook::Outlook;
 use crate::tui::run::{Exit, Repairs, run as run_app};
 use crate::tui::theme::Theme;
 use crate::tui::zone::Zone;
@@ -26,41 +32,74 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
         _ => Speed::NORMAL,
     };
     let session = open_screen(common, speed).await?;
-    let options = options(common, &session)?;
+    let memory = view_file().filter(|_| common.shown.no_remember != Some(true));
+    let options = options(common, &session, memory.as_deref())?;
     let Session { sources, nodes, active, switch, lookups, .. } = session;
     let repair = Repair::new(super::open::netns(common), active);
-    let mut repair = Keys { repair, switch };
+    let mut repair = Keys { repair, switch, keeper: memory.map(Keeper::of) };
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
     let exit = run_app(app, sources, look(&common.look), &mut repair, lookups).await;
     let restored = repair.repair.end();
+    if let Some(Err(error)) = repair.keeper.map(Keeper::end) {
+        say(&format_args!("{error}"));
+    }
     match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
         Exit::Quit => Ok(restored?),
         Exit::Failed(error) => Err(error.into()),
     }
 }
 
-fn options(common: &Common, session: &Session) -> Result<Options, Failure> {
-    let sort = common.sort.as_deref().map(Sort::parse).transpose().map_err(|error| usage(&error))?;
+/// Where it is remembered how flows were looked at.
+fn view_file() -> Option<PathBuf> {
+    Some(places::of_user(Base::State)?.join("view.toml"))
+}
+
+fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<Options, Failure> {
+    let shown = &common.shown;
+    let mut told = None;
+    let remembered = match memory.map(|path| (path, Outlook::load(path))) {
+        Some((_, Ok(remembered))) => remembered,
+        Some((path, Err(error))) => {
+            let text = format!(
+                "What is remembered in {} is not understood: {error}.\nIt is left aside, and written anew when \
+                 columns, order or units are changed.",
+                sanitize(&path.to_string_lossy())
+            );
+            told = Some(("Remembered view", text));
+            Outlook::default()
+        }
+        None => Outlook::default(),
+    };
+    let last = shown.left_of(&remembered);
+    let sort =
+        common.sort.as_ref().map(|text| Sort::parse(text)).transpose().map_err(|error| usage(&error))?;
+    let usual = |text: &String| Sort::parse(text).ok();
     let columns = columns::parse_list(&common.columns.join(",")).map_err(|error| usage(&error))?;
-    let preset = common.view.map(|view| match view {
-        ViewKind::Workstation => Preset::Workstation,
-        ViewKind::Router => Preset::Router,
-    });
+    let usual_columns = || columns::parse_list(&shown.usual_columns.join(",")).unwrap_or_default();
+    let columns = match (columns.is_empty(), shown.said.view) {
+        (true, false) => last.columns.unwrap_or_else(usual_columns),
+        _ => columns,
+    };
     Ok(Options {
         source: session.label.clone(),
         local: session.local,
         recording: session.recording,
-        preset,
+        preset: last.view.or(common.view),
         columns,
+        unit: last.units.or(shown.units).unwrap_or_default(),
+        window: last.window.or(shown.window),
+        ghost: shown.ghost,
+        remembered,
+        told,
         filter: common.filter.clone(),
-        sort,
+        sort: sort.or(last.sort).or_else(|| shown.usual_sort.as_ref().and_then(usual)),
         offer_places: session.lookups.has_places() && Offer::of_user().is_some_and(|offer| offer.is_open()),
         leftover: session.leftovers.as_ref().map(Leftovers::text),
-        names: common.no_hostname != Some(true),
+        names: last.names.unwrap_or(common.no_hostname != Some(true)),
         asks_names: session.lookups.asks(),
         hide_own: common.hide_own == Some(true),
-        services: common.no_servname != Some(true),
+        services: last.services.unwrap_or(common.no_servname != Some(true)),
         keymap: common.look.keymap().map_err(|error| Failure::new(CONFIG, error.to_string()))?,
         zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()
@@ -88,6 +127,7 @@ fn look(options: &LookOptions) -> Look {
 struct Keys {
     repair: Repair,
     switch: Option<Switch>,
+    keeper: Option<Keeper>,
 }
 
 impl Repairs for Keys {
@@ -96,6 +136,12 @@ impl Repairs for Keys {
         match self.switch.take().map(Switch::to_conntrack) {
             Some(Err(error)) => Ok(format!("{done}; but the sockets go on being shown: {error}")),
             Some(Ok(())) | None => Ok(done),
+        }
+    }
+
+    fn remember(&mut self, text: String) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(text);
         }
     }
 

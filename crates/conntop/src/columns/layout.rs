@@ -1,18 +1,25 @@
 //! Which columns are shown, and how wide. Widths depend on the terminal's width and the choice of
 //! columns only, so nothing shifts while flows come and go.
 
+use std::fmt;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 use super::{Column, Width, find};
 
 /// Blank columns between two columns.
 const GAP: u16 = 1;
 
 /// Whose flows are looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Preset {
-    /// A machine that forwards: source and destination.
+    /// Source and destination, NAT.
     #[default]
     Router,
-    /// A machine with its own connections: the remote end.
+    /// Local and remote end.
     Workstation,
 }
 
@@ -163,6 +170,82 @@ pub struct Placed {
     pub width: u16,
 }
 
+/// Widest column that can be asked for: more than any terminal shows of one.
+const WIDEST: u16 = 500;
+
+/// A column that somebody chose, `KEY` or `KEY:WIDTH`.
+#[derive(Clone, Copy, Debug)]
+pub struct Picked {
+    /// Column.
+    pub column: &'static Column,
+    /// Its width; `None` when that is to suit the terminal.
+    pub width: Option<u16>,
+}
+
+impl Picked {
+    /// The same with another width, within what makes sense.
+    #[must_use]
+    pub fn wide(self, width: u16) -> Self {
+        Self { width: Some(width.clamp(1, WIDEST)), ..self }
+    }
+
+    fn rule(&self) -> Width {
+        match self.width {
+            None => self.column.width,
+            Some(ideal) => Width { least: ideal.min(self.column.width.least), ideal, share: 0 },
+        }
+    }
+}
+
+impl From<&'static Column> for Picked {
+    fn from(column: &'static Column) -> Self {
+        Self { column, width: None }
+    }
+}
+
+impl PartialEq for Picked {
+    fn eq(&self, other: &Self) -> bool {
+        self.column.key == other.column.key && self.width == other.width
+    }
+}
+
+impl fmt::Display for Picked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.width {
+            None => f.write_str(self.column.key),
+            Some(width) => write!(f, "{}:{width}", self.column.key),
+        }
+    }
+}
+
+/// What is wrong with a chosen column.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PickError {
+    /// No such column.
+    #[error(transparent)]
+    Column(#[from] super::UnknownColumn),
+    /// Not a width.
+    #[error("`{0}` is no width; write a number from 1 to {WIDEST}, as in src:30")]
+    Width(String),
+}
+
+impl FromStr for Picked {
+    type Err = PickError;
+
+    fn from_str(text: &str) -> Result<Self, PickError> {
+        let (key, width) = match text.trim().split_once(':') {
+            Some((key, width)) => (key, Some(width)),
+            None => (text.trim(), None),
+        };
+        let column = find(key)?;
+        let Some(width) = width else { return Ok(column.into()) };
+        match width.parse() {
+            Ok(width @ 1..=WIDEST) => Ok(Self { column, width: Some(width) }),
+            _ => Err(PickError::Width(width.to_owned())),
+        }
+    }
+}
+
 /// Columns from left to right.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -196,8 +279,8 @@ impl Layout {
 
     /// Chosen columns in a terminal of that width.
     #[must_use]
-    pub fn of(columns: &[&'static Column], terminal: u16) -> Self {
-        Self::arrange(columns.iter().map(|c| (*c, c.width)).collect(), terminal)
+    pub fn of(columns: &[Picked], terminal: u16) -> Self {
+        Self::arrange(columns.iter().map(|picked| (picked.column, picked.rule())).collect(), terminal)
     }
 
     /// Drops columns of low priority until the rest fits, then gives room: first up to the ideal
@@ -242,10 +325,10 @@ impl Layout {
 /// Columns named in a list with commas.
 ///
 /// # Errors
-/// When one of them does not exist.
-pub fn parse_list(text: &str) -> Result<Vec<&'static Column>, super::UnknownColumn> {
+/// When one of them does not exist, or is to have no possible width.
+pub fn parse_list(text: &str) -> Result<Vec<Picked>, PickError> {
     let keys = text.split(',').map(str::trim).filter(|key| !key.is_empty());
-    keys.map(find).collect()
+    keys.map(str::parse).collect()
 }
 
 #[cfg(test)]
@@ -341,6 +424,15 @@ mod tests {
         check("src, dst,total", 60, "src26 dst26 bytes6");
         check("id,zone", 60, "id8 zone5");
         check("flags,mark,src", 22, "flags2 src19");
+        check("src:4,dst,total:9", 60, "src4 dst45 bytes9");
+        check("src:40,dst:40", 50, "src15 dst34");
+        for text in ["src:30,dst", "down"] {
+            let list: Vec<String> = parse_list(text).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(list.join(","), text);
+        }
+        for text in ["src:0", "src:", "src:x", "src:501", "src:-1"] {
+            assert!(parse_list(text).unwrap_err().to_string().contains("is no width"), "{text}");
+        }
         assert_eq!(parse_list("src,dts").unwrap_err().to_string(), "no column `dts`; did you mean `dst`?");
     }
 

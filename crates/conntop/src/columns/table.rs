@@ -22,6 +22,7 @@ const TEXT: Column = Column {
     aliases: &[],
     json: None,
     header: "",
+    by_initiator: "",
     width: fixed(5),
     priority: 10,
     align: Align::Left,
@@ -195,6 +196,7 @@ pub static COLUMNS: &[Column] = &[
         key: "down",
         json: Some("down_Bps"),
         header: "DOWN",
+        by_initiator: "REPLY",
         priority: 95,
         value: |f| known(f.down_up(), |(down, _)| Value::Rate(down)),
         field: Some("down"),
@@ -205,6 +207,7 @@ pub static COLUMNS: &[Column] = &[
         key: "up",
         json: Some("up_Bps"),
         header: "UP",
+        by_initiator: "ORIG",
         priority: 90,
         value: |f| known(f.down_up(), |(_, up)| Value::Rate(up)),
         field: Some("up"),
@@ -234,6 +237,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "bytes_down",
         header: "B-DOWN",
+        by_initiator: "B-REPL",
         value: |f| known(f.bytes_down_up(), |(down, _)| Value::Bytes(down)),
         field: Some("bytes_down"),
         help: "IP bytes towards the local end since the flow began",
@@ -242,6 +246,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "bytes_up",
         header: "B-UP",
+        by_initiator: "B-ORIG",
         value: |f| known(f.bytes_down_up(), |(_, up)| Value::Bytes(up)),
         field: Some("bytes_up"),
         help: "IP bytes from the local end since the flow began",
@@ -259,6 +264,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "seen_down",
         header: "S-DOWN",
+        by_initiator: "S-REPL",
         value: |f| known(f.seen(), |(down, _)| Value::Bytes(down)),
         field: Some("seen_down"),
         help: "IP bytes towards the local end since conntop began or since the mark",
@@ -267,6 +273,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "seen_up",
         header: "S-UP",
+        by_initiator: "S-ORIG",
         value: |f| known(f.seen(), |(_, up)| Value::Bytes(up)),
         field: Some("seen_up"),
         help: "IP bytes from the local end since conntop began or since the mark",
@@ -284,6 +291,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "packets_down",
         header: "P-DOWN",
+        by_initiator: "P-REPL",
         value: |f| known(f.packets_down_up(), |(down, _)| Value::Count(down)),
         field: Some("packets_down"),
         help: "packets towards the local end since the flow began",
@@ -292,6 +300,7 @@ pub static COLUMNS: &[Column] = &[
     Column {
         key: "packets_up",
         header: "P-UP",
+        by_initiator: "P-ORIG",
         value: |f| known(f.packets_down_up(), |(_, up)| Value::Count(up)),
         field: Some("packets_up"),
         help: "packets from the local end since the flow began",

@@ -55,6 +55,14 @@ pub(super) fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     read(deserializer, cli::duration)
 }
 
+pub(super) fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    read(deserializer, super::window)
+}
+
+pub(super) fn ghost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    read(deserializer, super::ghost)
+}
+
 pub(super) fn max_flows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
     read(deserializer, cli::flows)
 }

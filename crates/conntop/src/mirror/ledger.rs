@@ -1,7 +1,21 @@
 //! What all flows together have carried since the mirror began, ended flows and their last bytes
 //! included. It only grows, so the rate of any window is a difference.
 
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
 use super::rate::Rates;
+
+/// From whose side the two directions of a flow are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Orientation {
+    /// Down and up, seen from the local end
+    #[default]
+    Local,
+    /// Reply and original, seen from who opened the connection
+    Initiator,
+}
 
 /// How a flow counts in the header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,7 +31,8 @@ pub enum Class {
     Transit,
 }
 
-/// Bytes by direction and class, and flows. Down and up count [`Class::In`] and [`Class::Out`] only.
+/// Bytes by direction and class, and flows. Down and up count [`Class::In`] and [`Class::Out`] only; by
+/// [`Orientation::Initiator`] they are the reply and the original direction of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
     /// Bytes towards the local ends.
@@ -35,9 +50,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn add(&mut self, class: Class, orig: u64, reply: u64) {
+    pub(super) fn add(&mut self, class: Class, orientation: Orientation, orig: u64, reply: u64) {
         let (o, r) = match class {
             Class::Out => (&mut self.up, &mut self.down),
+            Class::In if orientation == Orientation::Initiator => (&mut self.up, &mut self.down),
             Class::In => (&mut self.down, &mut self.up),
             Class::Internal => (&mut self.internal.orig, &mut self.internal.reply),
             Class::Transit => (&mut self.transit.orig, &mut self.transit.reply),

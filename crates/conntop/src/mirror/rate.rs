@@ -16,7 +16,7 @@ use conntop_proto::flow::{BootMillis, Status};
 use conntop_proto::message::{Coverage, Pass};
 
 use super::flow::Flow;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Orientation};
 use super::seen::Seen;
 
 /// Shortest time that the first bytes of a flow are divided by: a flow that was read ten
@@ -112,13 +112,14 @@ pub(super) struct Boundary {
 pub(super) struct Sums {
     pub(super) all: Ledger,
     pub(super) loose: Ledger,
+    pub(super) orientation: Orientation,
 }
 
 impl Sums {
     pub(super) fn add(&mut self, flow: &Flow, orig: u64, reply: u64) {
-        self.all.add(flow.class(), orig, reply);
+        self.all.add(flow.class(), self.orientation, orig, reply);
         if !flow.status().has(Status::ASSURED) {
-            self.loose.add(flow.class(), orig, reply);
+            self.loose.add(flow.class(), self.orientation, orig, reply);
         }
     }
 }

@@ -8,12 +8,13 @@ use serde::ser::{SerializeSeq as _, Serializer as _};
 use super::exit::{Failure, USAGE, write_failure};
 use super::json::FlowJson;
 use super::{csv, terminal_size};
-use crate::cli::{Common, Format, ListArgs, ViewKind};
-use crate::columns::{Align, Column, Layout, Look, Preset, find, width};
+use crate::cli::{Common, Format, ListArgs};
+use crate::columns::{Align, Column, Layout, Look, Picked, Preset, find, width};
 use crate::filter::{Filter, FilterError, Tri};
 use crate::flow::{FlowKey, FlowView, Source};
 use crate::nodes::Nodes;
 use crate::sort::{Sort, SortKey};
+use crate::units::RateUnit;
 
 /// Width of a table that is not on a terminal; longer texts are not cut there.
 const PIPE_WIDTH: u16 = 120;
@@ -30,7 +31,10 @@ pub struct Query {
     filters_processes: bool,
     sort: Option<Sort>,
     columns: Vec<&'static Column>,
-    view: Option<ViewKind>,
+    /// The same with their widths.
+    picked: Vec<Picked>,
+    view: Option<Preset>,
+    unit: RateUnit,
     hide_own: bool,
     /// Whether hosts are shown by their names.
     names: bool,
@@ -48,15 +52,21 @@ impl Query {
             let wrong = |error: FilterError| format!("{error}\n{}", error.caret(text));
             Filter::parse(text).map_err(|error| usage("--filter", &wrong(error)))
         });
-        let sort = common.sort.as_deref().map(Sort::parse).transpose();
-        let columns = common.columns.iter().map(|key| find(key.trim())).collect::<Result<_, _>>();
+        let sort = common.sort.as_ref().or(common.shown.usual_sort.as_ref());
+        let sort = sort.map(|text| Sort::parse(text)).transpose();
+        let usual = &common.shown.usual_columns;
+        let columns = if common.columns.is_empty() { usual } else { &common.columns };
+        let picked = columns.iter().map(|key| key.parse()).collect::<Result<Vec<Picked>, _>>();
+        let picked = picked.map_err(|error| usage("--columns", &error))?;
         Ok(Self {
             filter: filter.transpose()?,
             filters_rates: common.filter.as_deref().is_some_and(names_a_rate),
             filters_processes: common.filter.as_deref().is_some_and(names_a_process),
             sort: sort.map_err(|error| usage("--sort", &error))?,
-            columns: columns.map_err(|error| usage("--columns", &error))?,
+            columns: picked.iter().map(|picked| picked.column).collect(),
+            picked,
             view: common.view,
+            unit: common.shown.units.unwrap_or_default(),
             hide_own: common.hide_own == Some(true),
             names: false,
         })
@@ -98,8 +108,7 @@ impl Query {
 
     fn preset(&self, nodes: &Nodes) -> Preset {
         match self.view {
-            Some(ViewKind::Router) => Preset::Router,
-            Some(ViewKind::Workstation) => Preset::Workstation,
+            Some(preset) => preset,
             None if nodes.engines().all(|engine| engine.ends_here()) => Preset::Workstation,
             None => Preset::Router,
         }
@@ -158,7 +167,12 @@ pub fn print(
             comma_separated(out, columns, views)
         }
         Format::Table => {
-            let look = Look { names: query.names, ..Look::default() };
+            let look = Look {
+                names: query.names,
+                unit: query.unit,
+                orientation: nodes.orientation(),
+                ..Look::default()
+            };
             table(out, &layout(nodes, query, sampled), look, views)
         }
     };
@@ -221,7 +235,7 @@ fn layout(nodes: &Nodes, query: &Query, sampled: bool) -> Layout {
     let width = terminal.map_or(PIPE_WIDTH, |(columns, _)| columns);
     let mut layout = match query.columns.is_empty() {
         true => preset(nodes, query, width),
-        false => Layout::of(&query.columns, if terminal.is_some() { width } else { u16::MAX / 2 }),
+        false => Layout::of(&query.picked, if terminal.is_some() { width } else { u16::MAX / 2 }),
     };
     if terminal.is_none() {
         for placed in &mut layout.columns {
@@ -241,7 +255,7 @@ fn table<'a>(
     flows: impl Iterator<Item = FlowView<'a>>,
 ) -> io::Result<()> {
     let cut = io::stdout().is_terminal();
-    line(out, layout, |column, _| column.header.to_owned())?;
+    line(out, layout, |column, _| column.heading(look.orientation).to_owned())?;
     for view in flows {
         line(out, layout, |column, width| match cut {
             true => column.cell(&view, width, look).text,

@@ -137,6 +137,8 @@ pub enum Action {
     Services,
     /// Hides flows within the local networks, or shows them again.
     HideLocal,
+    /// Hides conntop's own questions for names, or shows them again.
+    HideOwn,
     /// Asks whether to make the kernel track connections.
     Activate,
     /// Asks the registries who has the addresses of the flow.
@@ -174,6 +176,8 @@ pub enum Effect {
     FetchPlaces,
     /// Remember that nobody wants them.
     RefusePlaces,
+    /// Write this down for the next start.
+    Remember(String),
     /// Ask the registries who has an address; what they say comes back to the application.
     Whois(IpAddr),
 }

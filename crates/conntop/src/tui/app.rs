@@ -18,6 +18,7 @@ mod help;
 mod layers;
 mod listing;
 mod looking;
+mod looks;
 mod marking;
 mod pace;
 mod playback;
@@ -30,21 +31,23 @@ use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage};
 use ratatui::layout::Rect;
 
-use self::boards::{Board, Boards, Chosen, Reorder, Scene};
+use self::boards::{Board, Boards, Chosen, Scene};
 use self::cursor::Cursor;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
 use self::listing::{Ask, Listing};
+use self::looks::default_sort;
 use self::pace::Pace;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
 use super::draw::Areas;
 use super::key::Key;
 use super::keymap::Keymap;
+use super::outlook::Outlook;
 use super::pane::Pane;
 use super::screen::Screen;
 use super::zone::Zone;
-use crate::columns::{self, COLUMNS, Column, Preset};
+use crate::columns::{Picked, Preset};
 use crate::engine::{Connection, Engine};
 use crate::enrich::Learned;
 use crate::flow::{FlowKey, NodeId};
@@ -58,6 +61,8 @@ use crate::view;
 
 /// Windows of the rates, in seconds; `w` takes the next.
 pub const WINDOWS: [u64; 3] = [2, 10, 40];
+/// How long ended flows stay in view unless something else is said.
+pub const GHOST: Duration = Duration::from_secs(10);
 /// How long re-sorting waits after a person has moved: time to read a row and decide.
 const HOLD: Duration = Duration::from_millis(1500);
 
@@ -82,7 +87,7 @@ pub struct Options {
     /// a remote one those of a router.
     pub preset: Option<Preset>,
     /// Chosen columns; empty means the default ones.
-    pub columns: Vec<&'static Column>,
+    pub columns: Vec<Picked>,
     /// Unit of rates.
     pub unit: RateUnit,
     /// Filter to begin with.
@@ -103,6 +108,14 @@ pub struct Options {
     pub services: bool,
     /// Whether conntop's own questions for names are left out.
     pub hide_own: bool,
+    /// Window of the rates in seconds, one of [`WINDOWS`]; when not said, the first.
+    pub window: Option<u64>,
+    /// How long ended flows stay in view, [`GHOST`] when not said; 0 is not at all.
+    pub ghost: Option<Duration>,
+    /// What is remembered of earlier times; what of it holds is in the other options already.
+    pub remembered: Outlook,
+    /// What went wrong before the screen began, for people: heading and text.
+    pub told: Option<(&'static str, String)>,
     /// What keys do.
     pub keymap: Keymap,
 }
@@ -121,9 +134,15 @@ pub struct App {
     layers: Vec<Open>,
     sort: Sort,
     preset: Preset,
+    /// Chosen columns; empty means the default ones.
+    picked: Vec<Picked>,
+    /// How flows were looked at when the program began, and what of it is to be remembered.
+    start: Outlook,
+    remembered: Outlook,
     /// The columns wait for the first flows to suit them.
     suits: bool,
     hide_local: bool,
+    hide_own: bool,
     unit: RateUnit,
     /// Whether hosts and ports are shown by their names.
     names: bool,
@@ -155,8 +174,10 @@ impl App {
         if let Some(filter) = &options.filter {
             filtering.begin_with(filter);
         }
-        let layers = options.leftover.iter().map(|_| Open::Question(Question::Leftover)).collect();
-        Self {
+        let leftover = options.leftover.iter().map(|_| Open::Question(Question::Leftover));
+        let told = options.told.iter().map(|(title, text)| Open::Notice { title, text: text.clone() });
+        let layers = leftover.chain(told).collect();
+        let mut app = Self {
             paces: (0..nodes.len()).map(|_| Pace::default()).collect(),
             nodes,
             listing: Listing::default(),
@@ -169,11 +190,15 @@ impl App {
             sort: options.sort.unwrap_or_else(default_sort),
             preset: options.preset.unwrap_or_default(),
             suits: options.preset.is_none() && (options.local || options.recording),
+            picked: options.columns.clone(),
+            start: Outlook::default(),
+            remembered: options.remembered.clone(),
             hide_local: false,
+            hide_own: options.hide_own,
             unit: options.unit,
             names: options.names,
             services: options.services,
-            window: 0,
+            window: options.window.map_or(0, looks::window),
             paused: None,
             frozen: false,
             hold_until: None,
@@ -182,7 +207,10 @@ impl App {
             visible: Vec::new(),
             screen: Screen::default(),
             options,
-        }
+        };
+        app.set_window();
+        app.start = app.outlook();
+        app
     }
 
     /// What is on the screen since the last [`App::refresh`].
@@ -363,7 +391,7 @@ impl App {
         if self.suits && mirror.position().synced && !mirror.is_empty() {
             self.suits = false;
             if engine.ends_here() {
-                self.preset = Preset::Workstation;
+                self.suit(Preset::Workstation);
             }
         }
     }
@@ -424,26 +452,15 @@ impl App {
             Action::Play(control) => effects.extend(self.play(control)),
             Action::Freeze => self.frozen = !self.frozen,
             Action::Window => self.next_window(),
-            Action::Bits => {
-                self.unit = match self.unit {
-                    RateUnit::Bits => RateUnit::Bytes,
-                    RateUnit::Bytes => RateUnit::Bits,
-                };
-            }
+            Action::Bits => self.next_unit(),
             Action::Names => self.names = !self.names,
             Action::Services => self.services = !self.services,
             Action::HideLocal => {
                 self.hide_local = !self.hide_local;
                 self.hold_until = None;
             }
-            Action::Layout => {
-                self.suits = false;
-                self.preset = match self.preset {
-                    Preset::Router => Preset::Workstation,
-                    Preset::Workstation => Preset::Router,
-                };
-                self.options.columns.clear();
-            }
+            Action::HideOwn => self.hide_own = !self.hide_own,
+            Action::Layout => self.next_preset(),
             Action::Activate => self.layers.push(self.activation()),
             Action::Whois => effects.extend(self.ask_whois()),
             Action::Edit(edit) => self.edit(&edit, now),
@@ -451,6 +468,7 @@ impl App {
             Action::Yes => effects.extend(self.answer(true)),
             Action::No => effects.extend(self.answer(false)),
         }
+        effects.extend(self.remember());
         effects
     }
 
@@ -510,9 +528,10 @@ impl App {
             filter: self.filtering.filter().cloned(),
             sort: self.sort,
             preset: self.preset,
-            columns: self.options.columns.clone(),
+            columns: self.picked.clone(),
             hide_local: self.hide_local,
-            hide_own: self.options.hide_own,
+            hide_own: self.hide_own,
+            ghost: self.options.ghost.unwrap_or(GHOST),
             unit: self.unit,
             width: self.size.0,
             motion,
@@ -590,50 +609,4 @@ impl App {
             self.go_to(Pane::Flows);
         }
     }
-
-    fn sort_beside(&mut self, step: isize) {
-        if let Some(board) = self.boards.of(self.pane) {
-            return board.reorder(Reorder::Beside(step));
-        }
-        let columns = &self.screen.table.columns;
-        let here = columns.iter().position(|column| column.key == self.sort.column.key);
-        let last = columns.len().saturating_sub(1);
-        let to = here.map_or(0, |at| at.saturating_add_signed(step).min(last));
-        let key = columns.get(to).filter(|_| here != Some(to)).map(|column| column.key);
-        if let Some(column) = key.and_then(|key| columns::find(key).ok()) {
-            self.sort_by(column);
-        }
-    }
-
-    fn sort_by(&mut self, column: &'static Column) {
-        self.sort = Sort::by(column);
-        self.resort();
-    }
-
-    fn invert(&mut self) {
-        if let Some(board) = self.boards.of(self.pane) {
-            return board.reorder(Reorder::Invert);
-        }
-        self.sort.order = self.sort.order.inverse();
-        self.resort();
-    }
-
-    /// Another order was asked for: nothing holds the old one.
-    fn resort(&mut self) {
-        self.hold_until = None;
-        self.frozen = false;
-    }
-
-    fn next_window(&mut self) {
-        self.window = (self.window + 1) % WINDOWS.len();
-        let seconds = WINDOWS.get(self.window).copied().unwrap_or(2);
-        self.nodes.set_window(Duration::from_secs(seconds));
-    }
-}
-
-/// Those who transfer most at the moment first.
-fn default_sort() -> Sort {
-    #[expect(clippy::indexing_slicing, reason = "the table of columns is never empty")]
-    let fallback = &COLUMNS[0];
-    Sort::by(columns::find("rate").unwrap_or(fallback))
 }

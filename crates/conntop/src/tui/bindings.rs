@@ -185,6 +185,13 @@ pub const BINDINGS: &[Binding] = &[
         "",
     ),
     bind(
+        &[Key::ch('Q')],
+        Action::HideOwn,
+        OF_FLOWS,
+        "hide conntop's own questions for names, or show them",
+        "",
+    ),
+    bind(
         &[Key::ch('C'), Key::f(2)],
         Action::Columns,
         ROWS,

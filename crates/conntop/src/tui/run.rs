@@ -75,6 +75,9 @@ pub trait Repairs {
     /// # Errors
     /// What went wrong and what to do, for people.
     fn refuse_places(&mut self) -> Result<(), String>;
+
+    /// Remembers how flows were looked at, soon.
+    fn remember(&mut self, text: String);
 }
 
 /// Runs the application on the terminal until somebody quits.
@@ -243,6 +246,7 @@ pub async fn run(
                         app.report("Places of addresses", text);
                     }
                 }
+                Effect::Remember(text) => repairs.remember(text),
                 Effect::RemoveLeftover => {
                     let (Ok(text) | Err(text)) = repairs.remove_leftover();
                     app.report("Left over from an earlier run", text);

@@ -85,7 +85,7 @@ impl App {
             source,
             input: shown(total.map(|t| t.down)),
             output: shown(total.map(|t| t.up)),
-            words: ("in", "out"),
+            words: self.words(),
             history: pace::sum(self.live_paces()),
             quiet_outside: total.is_some_and(|t| t.down == 0 && t.up == 0),
             others,
@@ -158,7 +158,7 @@ impl App {
 
     /// The window that rates are of, and what was wished for while not so much has been seen.
     fn window_word(&self) -> String {
-        let asked = super::WINDOWS.get(self.window).copied().unwrap_or(2);
+        let asked = self.window_seconds();
         let window = self.nodes.engines().find_map(|engine| engine.mirror().window());
         let Some(window) = window else { return format!("{asked}s") };
         let seconds = window.length().saturating_add(HALF).as_secs();
@@ -257,13 +257,15 @@ impl App {
             .collect::<Vec<_>>();
         self.visible = ids;
         let empty = if rows.is_empty() { self.emptiness(now) } else { Vec::new() };
-        Table { columns: headings(ask), rows, empty }
+        Table { columns: headings(ask, self.nodes.orientation()), rows, empty }
     }
 
     /// The column that is sorted by, when it is not on the screen.
     fn order_word(&self, ask: &Ask) -> Span {
         let Sort { column, order } = self.sort;
-        if self.pane != Pane::Flows || headings(ask).iter().any(|heading| heading.sorted.is_some()) {
+        if self.pane != Pane::Flows
+            || headings(ask, self.nodes.orientation()).iter().any(|heading| heading.sorted.is_some())
+        {
             return Span::default();
         }
         let sign = match order {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use conntop_proto::flow::FlowRow;
 
 use super::cursor::Ranks;
-use crate::columns::{self, COLUMNS, Cell, Column, Layout, Offers, Order, Placed, Preset};
+use crate::columns::{self, COLUMNS, Cell, Column, Layout, Offers, Order, Picked, Placed, Preset};
 use crate::engine::Engine;
 use crate::filter::Filter;
 use crate::flow::{FlowKey, FlowView, Now, Source};
 use crate::nodes::{Health, Nodes};
-use crate::orient::Dir;
+use crate::orient::{Dir, Orientation};
 use crate::sort::Sort;
 use crate::tui::screen::{Align, Column as Heading, Order as Mark, Row, Span};
 use crate::tui::theme::Role;
@@ -20,9 +20,6 @@ use crate::view::{Motion, Query, Totals, View};
 /// How long a flow counts as new, milliseconds: two ticks, so that nobody misses it.
 const NEW: u64 = 2_000;
 
-/// How long ended flows stay in view.
-const GHOST: Duration = Duration::from_secs(10);
-
 /// What rows are asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -30,9 +27,11 @@ pub(crate) struct Ask {
     pub(crate) sort: Sort,
     pub(crate) preset: Preset,
     /// Chosen columns; empty means the default ones of the preset.
-    pub(crate) columns: Vec<&'static Column>,
+    pub(crate) columns: Vec<Picked>,
     pub(crate) hide_local: bool,
     pub(crate) hide_own: bool,
+    /// How long ended flows stay in view.
+    pub(crate) ghost: Duration,
     pub(crate) unit: RateUnit,
     pub(crate) width: u16,
     /// How rows move.
@@ -84,7 +83,7 @@ impl Listing {
             hide_own: ask.hide_own,
             sort: ask.sort,
             motion: ask.motion,
-            ghost: GHOST,
+            ghost: ask.ghost,
         };
         self.0.begin(&nodes.sources(&ask.now), &query);
     }
@@ -117,7 +116,13 @@ impl Listing {
             nodes.several() && nodes.get(key.node()).is_some_and(|node| node.health() != Health::Live)
         };
         let layout = ask.layout();
-        let look = columns::Look { unit: ask.unit, ascii: false, names: ask.names, services: ask.services };
+        let look = columns::Look {
+            unit: ask.unit,
+            ascii: false,
+            names: ask.names,
+            services: ask.services,
+            orientation: nodes.orientation(),
+        };
         let rows = self.0.rows(top, height).into_iter();
         rows.map(|place| {
             let mut row = match look_at(place.id) {
@@ -139,10 +144,10 @@ pub(crate) fn sortable() -> &'static [Column] {
 }
 
 /// Headings of the columns that fit.
-pub(crate) fn headings(ask: &Ask) -> Vec<Heading> {
+pub(crate) fn headings(ask: &Ask, orientation: Orientation) -> Vec<Heading> {
     let heading = |placed: Placed| Heading {
         key: placed.column.key,
-        title: placed.column.header.to_owned(),
+        title: placed.column.heading(orientation).to_owned(),
         width: placed.width,
         align: match placed.column.align {
             columns::Align::Left => Align::Left,

@@ -25,7 +25,8 @@ impl App {
         let carried: Vec<Ledger> = engines().map(|engine| engine.mirror().ledger_since()).collect();
         let sum = |of: &dyn Fn(&Ledger) -> u64| carried.iter().map(of).fold(0, u64::saturating_add);
         let both = |bytes: Rates| bytes.orig.saturating_add(bytes.reply);
-        let outside = [("in", sum(&|ledger| ledger.down)), ("out", sum(&|ledger| ledger.up))];
+        let (down, up) = self.words();
+        let outside = [(down, sum(&|ledger| ledger.down)), (up, sum(&|ledger| ledger.up))];
         let others = [
             ("internal", sum(&|ledger| both(ledger.internal))),
             ("transit", sum(&|ledger| both(ledger.transit))),

@@ -7,7 +7,7 @@ use std::time::Instant;
 use conntop::tui::app::{App, Options};
 use conntop::tui::draw::{self, Look};
 use conntop::tui::glyphs::Charset;
-use conntop::tui::theme::Theme;
+use conntop::tui::theme::{Background, Theme};
 use divan::{Bencher, black_box};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,7 +16,7 @@ fn main() {
     divan::main();
 }
 
-const LOOK: Look = Look { theme: Theme::Palette, charset: Charset::Unicode };
+const LOOK: Look = Look { theme: Theme::Palette, background: Background::Dark, charset: Charset::Unicode };
 
 fn app(flows: u64, size: (u16, u16)) -> App {
     let options = Options { source: "conntrack".into(), ..Options::default() };

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod app;
+pub mod background;
 pub mod bindings;
 pub mod details;
 pub mod draw;

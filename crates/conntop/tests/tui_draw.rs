@@ -112,7 +112,7 @@ fn no_size_panics_and_nothing_dangerous_reaches_the_terminal() {
         for height in (1..=8).chain([24, 70]) {
             for screen in &screens {
                 for charset in [Charset::Unicode, Charset::Ascii] {
-                    let look = Look { theme: Theme::Palette, charset };
+                    let look = Look { charset, ..Look::default() };
                     let buffer = draw(screen, look, width, height);
                     for cell in &buffer.content {
                         let bad = |ch: char| {
@@ -130,7 +130,7 @@ fn no_size_panics_and_nothing_dangerous_reaches_the_terminal() {
 
 #[test]
 fn monochrome_has_no_colour() {
-    let look = Look { theme: Theme::Monochrome, charset: Charset::Unicode };
+    let look = Look { theme: Theme::Monochrome, ..Look::default() };
     for screen in screens("text") {
         for cell in &draw(&screen, look, 100, 30).content {
             assert_eq!((cell.fg, cell.bg), (Color::Reset, Color::Reset));

@@ -16,12 +16,14 @@ use crate::places::{self, Base};
 use crate::sort::Sort;
 use crate::source::{Speed, Switch};
 use crate::tui::app::{App, Options};
+use crate::tui::background;
 use crate::tui::draw::Look;
 use crate::tui::glyphs::Charset;
 use crate::tui::keeper::Keeper;
 use crate::tui::outlook::Outlook;
 use crate::tui::run::{Exit, Repairs, run as run_app};
-use crate::tui::theme::Theme;
+use crate::tui::terminal::Mouse;
+use crate::tui::theme::{Background, Theme};
 use crate::tui::zone::Zone;
 
 /// Runs the screen until somebody quits.
@@ -39,7 +41,7 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let mut repair = Keys { repair, switch, keeper: memory.map(Keeper::of) };
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
-    let exit = run_app(app, sources, look(&common.look), &mut repair, lookups).await;
+    let exit = run_app(app, sources, look(&common.look), mouse(&common.look), &mut repair, lookups).await;
     let restored = repair.repair.end();
     if let Some(Err(error)) = repair.keeper.map(Keeper::end) {
         say(&format_args!("{error}"));
@@ -112,15 +114,26 @@ fn usage(error: &dyn std::fmt::Display) -> Failure {
 
 /// Colours and signs that somebody wants or the environment allows.
 fn look(options: &LookOptions) -> Look {
-    let names = ["LC_ALL", "LC_CTYPE", "LANG"].map(|name| env::var(name).ok());
-    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let variable = |name| env::var(name).ok();
+    let names = ["LC_ALL", "LC_CTYPE", "LANG"].map(variable);
+    let term = variable("TERM").unwrap_or_default();
+    let colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && Theme::has_colours(&term);
     let usual = if colour { Theme::Palette } else { Theme::Monochrome };
     let charset = match options.ascii {
         Some(true) => Charset::Ascii,
         Some(false) => Charset::Unicode,
         None => Charset::of_locale(names.each_ref().map(|name| name.as_deref())),
     };
-    Look { theme: options.theme.unwrap_or(usual), charset }
+    // The console of the kernel is dark, and does not know the question.
+    let background = match term.as_str() {
+        "linux" => Background::Dark,
+        _ => background::of_environment(variable("COLORFGBG").as_deref()),
+    };
+    Look { theme: options.theme.unwrap_or(usual), background, charset }
+}
+
+fn mouse(options: &LookOptions) -> Mouse {
+    if options.no_mouse == Some(true) { Mouse::Terminal } else { Mouse::Program }
 }
 
 /// The keys that change the kernel.

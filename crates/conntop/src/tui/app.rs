@@ -22,6 +22,7 @@ mod looks;
 mod marking;
 mod pace;
 mod playback;
+mod pointing;
 mod whois;
 
 use std::net::IpAddr;
@@ -38,6 +39,8 @@ use self::layers::{Open, Question};
 use self::listing::{Ask, Listing};
 use self::looks::default_sort;
 use self::pace::Pace;
+pub use self::pointing::Gesture;
+use self::pointing::Pointer;
 use super::action::{Action, Effect, Motion};
 use super::bindings::Context;
 use super::draw::Areas;
@@ -129,6 +132,7 @@ pub struct App {
     boards: Boards,
     options: Options,
     size: (u16, u16),
+    pointer: Pointer,
     cursor: Cursor,
     filtering: Filtering,
     layers: Vec<Open>,
@@ -184,6 +188,7 @@ impl App {
             pane: Pane::default(),
             boards: Boards::default(),
             size,
+            pointer: Pointer::default(),
             cursor: Cursor::default(),
             filtering,
             layers,
@@ -217,6 +222,12 @@ impl App {
     #[must_use]
     pub fn screen(&self) -> &Screen {
         &self.screen
+    }
+
+    /// Columns and lines of the terminal.
+    #[must_use]
+    pub fn size(&self) -> (u16, u16) {
+        self.size
     }
 
     /// Whether the display stands; events are not to be applied then.

@@ -20,7 +20,7 @@ use self::bar::{Item, Side};
 use super::action::Action;
 use super::glyphs::{self, Charset};
 use super::screen::{Candidates, FilterLine, Footer, Screen, Span};
-use super::theme::{Role, Theme};
+use super::theme::{Background, Role, Theme};
 use super::wrap::{cut, width};
 
 /// How a screen is to look.
@@ -28,6 +28,8 @@ use super::wrap::{cut, width};
 pub struct Look {
     /// Colours.
     pub theme: Theme,
+    /// What they are drawn on.
+    pub background: Background,
     /// Signs.
     pub charset: Charset,
 }
@@ -124,18 +126,19 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
     if area.is_empty() {
         return None;
     }
-    let mut canvas = Canvas { buffer, theme: look.theme };
+    let mut canvas = Canvas { buffer, look };
     let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
     header::first(&mut canvas, areas.first, &screen.header);
     header::second(&mut canvas, areas.second, &screen.header, &screen.footer);
-    header::panes(&mut canvas, areas.panes, screen.pane, screen.header.seen.as_ref());
+    let panes = header::panes(screen.pane, screen.header.seen.as_ref());
+    bar::draw(&mut canvas, areas.panes, panes);
     let cursor = screen.filter.as_ref().and_then(|line| filter(&mut canvas, areas.filter, line));
     table::headings(&mut canvas, areas.heading, &screen.table);
     table::rows(&mut canvas, areas.body, &screen.table);
     if let Some(layer) = &screen.layer {
         layers::draw(&mut canvas, areas.layer(), layer);
     }
-    footer(&mut canvas, areas.footer, &screen.footer);
+    bar::draw(&mut canvas, areas.footer, footer(&screen.footer));
     glyphs::sanitize(canvas.buffer, look.charset);
     cursor
 }
@@ -143,7 +146,7 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
 /// The buffer with its theme, and the only ways in which text gets into it.
 struct Canvas<'a> {
     buffer: &'a mut Buffer,
-    theme: Theme,
+    look: Look,
 }
 
 impl Canvas<'_> {
@@ -162,7 +165,7 @@ impl Canvas<'_> {
     }
 
     fn style(&self, role: Role) -> Style {
-        self.theme.style(role)
+        self.look.theme.style(role, self.look.background)
     }
 
     /// Patches the style of a whole area.
@@ -316,7 +319,7 @@ fn skip(text: &str, columns: usize) -> String {
         .collect()
 }
 
-fn footer(canvas: &mut Canvas<'_>, line: Rect, footer: &Footer) {
+fn footer(footer: &Footer) -> Vec<Item> {
     let mut items = vec![
         Item::new(vec![footer.order.clone()], 245, Side::Right),
         Item::new(vec![footer.state.clone()], u8::MAX, Side::Right),
@@ -326,7 +329,45 @@ fn footer(canvas: &mut Canvas<'_>, line: Rect, footer: &Footer) {
         let rank = if leaves { 250 } else { 200u8.saturating_sub(rank) };
         let word = Span::new(format!(" {}", hint.word), Role::Text);
         let spans = vec![Span::new(hint.key.clone(), Role::Key), word];
-        items.push(Item::new(spans, rank, Side::Left));
+        items.push(Item::new(spans, rank, Side::Left).asks(hint.action.clone()));
     }
-    bar::draw(canvas, line, items);
+    items
+}
+
+/// What stands at a place of the screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// Something that asks for this when it is clicked.
+    Button(Action),
+    /// The heading of a column, by its number.
+    Heading(usize),
+    /// A row, by its number from the top of the screen.
+    Row(usize),
+    /// An item of the menu on top.
+    Item(usize),
+    /// Nothing that can be clicked.
+    Nothing,
+}
+
+/// What of a screen of that size stands there.
+#[must_use]
+pub fn spot(screen: &Screen, area: Rect, at: Position) -> Spot {
+    let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
+    let button = |line: Rect, items: Vec<Item>| bar::action_at(line, items, at.x);
+    let found = if areas.footer.contains(at) {
+        button(areas.footer, footer(&screen.footer)).map(Spot::Button)
+    } else if areas.panes.contains(at) {
+        let items = header::panes(screen.pane, screen.header.seen.as_ref());
+        button(areas.panes, items).map(Spot::Button)
+    } else if let Some(layer) = &screen.layer {
+        layers::item_at(areas.layer(), layer, at).map(Spot::Item)
+    } else if areas.heading.contains(at) {
+        table::column_at(areas.heading, &screen.table.columns, at.x).map(Spot::Heading)
+    } else if areas.body.contains(at) {
+        let row = usize::from(at.y - areas.body.y);
+        (row < screen.table.rows.len()).then_some(Spot::Row(row))
+    } else {
+        None
+    };
+    found.unwrap_or(Spot::Nothing)
 }

@@ -330,14 +330,14 @@ fn names() -> Vec<String> {
 fn slug(variant: &dyn fmt::Debug) -> String {
     let mut out = String::new();
     for ch in format!("{variant:?}").chars() {
+        let begins =
+            ch.is_ascii_uppercase() || (ch.is_ascii_digit() && !out.ends_with(|c: char| c.is_ascii_digit()));
+        if begins && !out.is_empty() {
+            out.push('-');
+        }
         match ch {
-            'A'..='Z' => {
-                if !out.is_empty() {
-                    out.push('-');
-                }
-                out.push(ch.to_ascii_lowercase());
-            }
-            'a'..='z' | '0'..='9' => out.push(ch),
+            '-' => out.push_str("-minus"),
+            _ if ch.is_ascii_alphanumeric() => out.push(ch.to_ascii_lowercase()),
             _ => {}
         }
     }
@@ -422,7 +422,10 @@ mod tests {
         let names = names();
         for (index, name) in names.iter().enumerate() {
             assert!(!names[..index].contains(name), "{name} is there twice: {names:?}");
-            assert!(name.chars().all(|ch| ch.is_ascii_lowercase() || ch == '-'), "{name}");
+            assert!(
+                name.chars().all(|ch| ch.is_ascii_lowercase() || ch.is_ascii_digit() || ch == '-'),
+                "{name}"
+            );
         }
         for (name, _) in CLASSIC {
             assert!(names.iter().any(|known| known == name), "{name}");

@@ -4,6 +4,7 @@
 //! Nothing keeps a key waiting: bringing the rows up to date and taking in messages are done for
 //! `SLICE` at a time. Either is finished before the other goes on, so rows are made of one state.
 
+mod ask;
 mod focus;
 mod inbox;
 mod keys;
@@ -14,7 +15,8 @@ use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{Event, KeyEventKind};
+use crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Position;
 use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
@@ -25,12 +27,14 @@ pub use self::pacer::DATA_INTERVAL;
 use self::pacer::Pacer;
 use self::registries::Registries;
 use super::action::{Action, Edit, Effect};
-use super::app::App;
+use super::app::{App, Gesture};
+use super::background::Said;
 use super::bindings::Context;
 use super::draw::{self, Look};
 use super::hangup;
 use super::key::Key;
-use super::terminal::Guard;
+use super::terminal::{self, Guard, Mouse};
+use super::theme::{Background, Theme};
 use crate::enrich::Learned;
 use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
@@ -87,14 +91,20 @@ pub trait Repairs {
 pub async fn run(
     mut app: App,
     mut sources: Sources,
-    look: Look,
+    mut look: Look,
+    mouse: Mouse,
     repairs: &mut dyn Repairs,
     mut lookups: Lookups,
 ) -> io::Result<Exit> {
     let mut signals = Signals::listen()?;
-    let mut guard = Guard::take()?;
+    let mut guard = Guard::take(mouse)?;
     let mut gone = hangup::watch()?;
-    let mut keys = Keys::listen()?;
+    let mut asked = Said { complete: true, ..Said::default() };
+    if look.background == Background::Unknown && look.theme != Theme::Monochrome {
+        asked = ask::background()?;
+        look.background = asked.background;
+    }
+    let mut keys = Keys::listen(&asked)?;
     fit(&mut app);
     let mut pace = Pacer::default();
     let mut inbox = Inbox::default();
@@ -116,6 +126,7 @@ pub async fn run(
             let done = for_a_while(|| app.work(STEP));
             if done || pace.is_awaited() {
                 app.show(Instant::now());
+                guard.fit(app.size())?;
                 guard.screen().draw(|frame| draw::frame(app.screen(), look, frame))?;
                 pace.drawn();
                 want(&mut focus, &app.focus());
@@ -277,9 +288,23 @@ fn want(focus: &mut [Focus], flows: &[FlowKey]) {
 
 /// Takes in an event of the terminal.
 fn input(app: &mut App, event: Event) -> Vec<Effect> {
+    if let Event::Mouse(mouse) = event {
+        return gesture(mouse).map_or_else(Vec::new, |gesture| app.point(gesture, Instant::now()));
+    }
     match action(app, event) {
         Some(action) => app.update(action, Instant::now()),
         None => Vec::new(),
+    }
+}
+
+fn gesture(mouse: MouseEvent) -> Option<Gesture> {
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => {
+            Some(Gesture::Press(Position::new(mouse.column, mouse.row)))
+        }
+        MouseEventKind::ScrollUp => Some(Gesture::WheelUp),
+        MouseEventKind::ScrollDown => Some(Gesture::WheelDown),
+        _ => None,
     }
 }
 
@@ -343,7 +368,7 @@ fn apply(
 }
 
 fn fit(app: &mut App) {
-    if let Ok((columns, lines)) = crossterm::terminal::size() {
+    if let Some((columns, lines)) = terminal::size() {
         app.resize(columns, lines);
     }
 }

@@ -1,29 +1,72 @@
 //! The terminal: taken and given back.
 //!
-//! Order: raw mode, alternate screen, bracketed paste, cursor hidden; back in the opposite order.
+//! Order: raw mode, alternate screen, bracketed paste, mouse, cursor hidden; back in the opposite order.
 //! Whatever ends the program (return, error, panic, signal) gives the terminal back exactly once
 //! more than needed rather than once less: giving it back twice does no harm.
 
+use std::fmt;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::Command;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
+use ratatui::{TerminalOptions, Viewport};
+use rustix::termios::tcgetwinsize;
 
 /// What ratatui draws on.
 pub type Screen = ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
 /// Whether this process holds the terminal, for the panic hook, which has no guard.
 static HELD: AtomicBool = AtomicBool::new(false);
+/// Whether clicks are to be reported to us, each time that the terminal is taken.
+static MOUSE: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
+
+/// Who gets clicks and the wheel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mouse {
+    /// The program; with Shift held the terminal, so that texts can be selected.
+    #[default]
+    Program,
+    /// The terminal.
+    Terminal,
+}
+
+/// Asks for presses and the wheel, not for each movement, and for places beyond column 223.
+struct EnableClicks;
+struct DisableClicks;
+
+impl Command for EnableClicks {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\x1b[?1000h\x1b[?1006h")
+    }
+}
+
+impl Command for DisableClicks {
+    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        f.write_str("\x1b[?1006l\x1b[?1000l")
+    }
+}
+
+/// What is drawn on when the terminal does not tell its size.
+const SMALL: (u16, u16) = (80, 24);
+
+/// Columns and lines of the terminal behind standard output; `None` when it tells none.
+#[must_use]
+pub fn size() -> Option<(u16, u16)> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    Some((size.ws_col, size.ws_row)).filter(|(columns, lines)| *columns > 0 && *lines > 0)
+}
 
 /// Holds the terminal until it is dropped.
 pub struct Guard {
     screen: Screen,
+    size: (u16, u16),
 }
 
 impl Guard {
@@ -31,17 +74,33 @@ impl Guard {
     ///
     /// # Errors
     /// When standard output is no terminal that can be set to raw mode.
-    pub fn take() -> io::Result<Self> {
+    pub fn take(mouse: Mouse) -> io::Result<Self> {
         install_panic_hook();
+        MOUSE.store(mouse == Mouse::Program, Ordering::SeqCst);
         enter()?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        match ratatui::Terminal::new(backend) {
-            Ok(screen) => Ok(Self { screen }),
+        // Of a size that is told: else each drawing would open /dev/tty to ask for it.
+        let (columns, lines) = size().unwrap_or(SMALL);
+        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, lines));
+        match ratatui::Terminal::with_options(backend, TerminalOptions { viewport }) {
+            Ok(screen) => Ok(Self { screen, size: (columns, lines) }),
             Err(error) => {
                 leave();
                 Err(error)
             }
         }
+    }
+
+    /// Fits what is drawn on to the terminal's size.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn fit(&mut self, size: (u16, u16)) -> io::Result<()> {
+        if size == self.size {
+            return Ok(());
+        }
+        self.size = size;
+        self.repaint()
     }
 
     /// What to draw on.
@@ -74,8 +133,8 @@ impl Guard {
     pub fn repaint(&mut self) -> io::Result<()> {
         // Not `clear`, which asks the terminal for the cursor's place and would wait for the answer
         // that the reader of the keyboard takes away.
-        let size = self.screen.size()?;
-        self.screen.resize(Rect::from((Position::ORIGIN, size)))
+        let (columns, lines) = self.size;
+        self.screen.resize(Rect::new(0, 0, columns, lines))
     }
 }
 
@@ -88,7 +147,9 @@ impl Drop for Guard {
 fn enter() -> io::Result<()> {
     enable_raw_mode()?;
     HELD.store(true, Ordering::SeqCst);
-    let entered = execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide);
+    let mut out = io::stdout();
+    let entered = execute!(out, EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)
+        .and_then(|()| if MOUSE.load(Ordering::SeqCst) { execute!(out, EnableClicks) } else { Ok(()) });
     if entered.is_err() {
         leave();
     }
@@ -102,6 +163,9 @@ pub fn leave() {
         return;
     }
     let mut out = io::stdout();
+    if MOUSE.load(Ordering::SeqCst) {
+        let _ = execute!(out, DisableClicks);
+    }
     let _ = execute!(out, cursor::Show, DisableBracketedPaste, LeaveAlternateScreen);
     let _ = disable_raw_mode();
     let _ = out.flush();

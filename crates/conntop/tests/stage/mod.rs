@@ -10,7 +10,7 @@ use conntop::enrich::Enricher;
 use conntop::nodes::Nodes;
 use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 use conntop::tui::action::{Action, Edit, Effect};
-use conntop::tui::app::{App, Options};
+use conntop::tui::app::{App, Gesture, Options};
 use conntop::tui::bindings::Context;
 use conntop::tui::draw::{self, Look};
 pub(crate) use conntop::tui::glyphs::Charset as charset;
@@ -112,6 +112,19 @@ impl Stage {
         self.app.refresh(self.now);
     }
 
+    /// The mouse does something.
+    pub(crate) fn point(&mut self, gesture: Gesture) {
+        let effects = self.app.point(gesture, self.now);
+        self.effects.extend(effects);
+        self.app.refresh(self.now);
+    }
+
+    /// Time passes in which nothing happens.
+    pub(crate) fn wait_ms(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+        self.app.refresh(self.now);
+    }
+
     pub(crate) fn apply(&mut self, event: SourceEvent) {
         self.app.apply(event, self.now).expect("a sound recording");
     }
@@ -180,7 +193,7 @@ impl Stage {
     pub(crate) fn buffer(&self) -> Buffer {
         let area = Rect::new(0, 0, self.size.0, self.size.1);
         let mut buffer = Buffer::empty(area);
-        let look = Look { theme: Theme::Palette, charset: self.charset };
+        let look = Look { theme: Theme::Palette, charset: self.charset, ..Look::default() };
         let cursor = draw::draw(self.app.screen(), look, area, &mut buffer);
         assert!(cursor.is_none_or(|at| area.contains(at)), "cursor {cursor:?} outside {area:?}");
         buffer

@@ -4,6 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::Canvas;
+use crate::tui::action::Action;
 use crate::tui::screen::Spans;
 use crate::tui::wrap::{cut, width};
 
@@ -23,6 +24,8 @@ pub(super) struct Item {
     side: Side,
     /// Whether it may be cut instead of left out.
     flexible: bool,
+    /// What a click on it asks for.
+    action: Option<Action>,
 }
 
 /// A shorter rest of a text says nothing.
@@ -30,7 +33,11 @@ const LEAST: u16 = 12;
 
 impl Item {
     pub(super) fn new(spans: Spans, rank: u8, side: Side) -> Self {
-        Self { spans, rank, side, flexible: false }
+        Self { spans, rank, side, flexible: false, action: None }
+    }
+
+    pub(super) fn asks(self, action: Action) -> Self {
+        Self { action: Some(action), ..self }
     }
 
     pub(super) fn flexible(self) -> Self {
@@ -69,9 +76,22 @@ pub(super) fn room(line: Rect, items: &[Item]) -> u16 {
     line.width.saturating_sub(total(items)).saturating_sub(GAP)
 }
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, mut items: Vec<Item>) {
+pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, items: Vec<Item>) {
+    for (x, item) in arranged(line, items) {
+        canvas.spans(line, x, &item.spans);
+    }
+}
+
+/// What a click on that column asks for.
+pub(super) fn action_at(line: Rect, items: Vec<Item>, column: u16) -> Option<Action> {
+    let on = |(x, item): &(u16, Item)| (*x..x.saturating_add(item.width())).contains(&column);
+    arranged(line, items).into_iter().find(on)?.1.action
+}
+
+/// The items that have room, with the columns at which they begin.
+fn arranged(line: Rect, mut items: Vec<Item>) -> Vec<(u16, Item)> {
     if line.is_empty() {
-        return;
+        return Vec::new();
     }
     items.retain(|item| item.width() > 0);
     while items.len() > 1 && total(&items) > line.width {
@@ -86,13 +106,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, line: Rect, mut items: Vec<Item>) {
             items.remove(least);
         }
     }
+    let (left, right): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.is(Side::Left));
+    let from = line.right().saturating_sub(total(&right));
     let mut x = line.x;
-    for item in items.iter().filter(|item| item.side == Side::Left) {
-        x = canvas.spans(line, x, &item.spans).saturating_add(GAP);
-    }
-    let right: Vec<Item> = items.into_iter().filter(|item| item.side == Side::Right).collect();
-    let mut x = line.right().saturating_sub(total(&right)).max(x).max(line.x);
-    for item in &right {
-        x = canvas.spans(line, x, &item.spans).saturating_add(GAP);
-    }
+    let mut places: Vec<(u16, Item)> = Vec::with_capacity(left.len() + right.len());
+    let mut place = |x: &mut u16, item: Item| {
+        let next = x.saturating_add(item.width()).min(line.right()).saturating_add(GAP);
+        places.push((std::mem::replace(x, next), item));
+    };
+    left.into_iter().for_each(|item| place(&mut x, item));
+    x = from.max(x).max(line.x);
+    right.into_iter().for_each(|item| place(&mut x, item));
+    places
 }

@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use super::Canvas;
 use super::bar::{self, Item, Side};
+use crate::tui::action::Action;
 use crate::tui::format;
 use crate::tui::glyphs::{DOT, spark};
 use crate::tui::pane::Pane;
@@ -54,7 +55,7 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
 
 /// The names of the screens with their digits; where they do not fit, that of the shown one and its
 /// neighbours. What was seen stands at the right, where there is room for it.
-pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane, seen: Option<&Seen>) {
+pub(super) fn panes(shown: Pane, seen: Option<&Seen>) -> Vec<Item> {
     let item = |pane: &Pane| {
         let (rank, role) = match *pane == shown {
             true => (u8::MAX, Role::Shown),
@@ -62,6 +63,7 @@ pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane, seen: Opti
         };
         let digit = Span::new(pane.digit().to_string(), Role::Key);
         Item::new(vec![digit, Span::new(format!(" {}", pane.title()), role)], rank, Side::Left)
+            .asks(Action::Pane(*pane))
     };
     let mut items: Vec<Item> = Pane::ALL.iter().map(item).collect();
     if let Some(Seen { word, span, parts }) = seen {
@@ -74,7 +76,7 @@ pub(super) fn panes(canvas: &mut Canvas<'_>, line: Rect, shown: Pane, seen: Opti
         items.push(Item::new(seen, 60, Side::Right));
         items.push(Item::new(labelled("over", span), 40, Side::Right));
     }
-    bar::draw(canvas, line, items);
+    items
 }
 
 pub(super) fn second(canvas: &mut Canvas<'_>, line: Rect, header: &Header, footer: &Footer) {

@@ -1,6 +1,6 @@
 //! What lies on top of the rows: texts, menus, questions.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, line_of};
 use crate::tui::screen::{Layer, Spans};
@@ -39,12 +39,9 @@ fn text(canvas: &mut Canvas<'_>, area: Rect, title: &str, lines: &[Spans], top: 
 }
 
 fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: usize) {
-    let widest = items.iter().map(|item| width(item)).max().unwrap_or(0).max(width(title));
-    let lines = u16::try_from(items.len()).unwrap_or(u16::MAX);
-    let inner = frame(canvas, area, title, (widest.saturating_add(2), lines), Place::TopLeft);
-    let room = usize::from(inner.height);
-    let top = at.saturating_sub(room.saturating_sub(1)).max(at.saturating_sub(room / 2));
-    let top = top.min(items.len().saturating_sub(room));
+    let Frame { outer, inner } = menu_frame(area, title, items);
+    border(canvas, title, outer, inner);
+    let top = first(inner, items, at);
     for (index, (number, item)) in (0..inner.height).zip(items.iter().enumerate().skip(top)) {
         let place = line_of(inner, index);
         let text = cut(item, place.width.saturating_sub(2));
@@ -55,12 +52,37 @@ fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: 
     }
 }
 
+fn menu_frame(area: Rect, title: &str, items: &[String]) -> Frame {
+    let widest = items.iter().map(|item| width(item)).max().unwrap_or(0).max(width(title));
+    let lines = u16::try_from(items.len()).unwrap_or(u16::MAX);
+    frame(area, (widest.saturating_add(2), lines), Place::TopLeft)
+}
+
+/// The first item in view.
+fn first(inner: Rect, items: &[String], at: usize) -> usize {
+    let room = usize::from(inner.height);
+    let top = at.saturating_sub(room.saturating_sub(1)).max(at.saturating_sub(room / 2));
+    top.min(items.len().saturating_sub(room))
+}
+
+/// The item of a menu that stands there.
+pub(super) fn item_at(area: Rect, layer: &Layer, place: Position) -> Option<usize> {
+    let Layer::Menu { title, items, at } = layer else { return None };
+    let inner = menu_frame(area, title, items).inner;
+    if !inner.contains(place) {
+        return None;
+    }
+    let index = first(inner, items, *at) + usize::from(place.y - inner.y);
+    (index < items.len()).then_some(index)
+}
+
 fn dialog(canvas: &mut Canvas<'_>, area: Rect, title: &str, text: &[Spans]) {
     let room = DIALOG.min(area.width.saturating_sub(4)).max(1);
     let lines = wrap(text, room, 0);
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let size = (room.saturating_add(2), height);
-    let inner = frame(canvas, area, title, size, Place::Middle);
+    let Frame { outer, inner } = frame(area, size, Place::Middle);
+    border(canvas, title, outer, inner);
     // The last lines are the question: when there is too little room they stay.
     let hidden = lines.len().saturating_sub(usize::from(inner.height));
     for (index, line) in (0..inner.height).zip(lines.iter().skip(hidden)) {
@@ -76,8 +98,14 @@ enum Place {
     Middle,
 }
 
-/// Clears a box in the area and draws its border, if there is room for one; gives the inside.
-fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), place: Place) -> Rect {
+/// A box and what is within its border.
+struct Frame {
+    outer: Rect,
+    inner: Rect,
+}
+
+/// A box in the area, with a border if there is room for one.
+fn frame(area: Rect, size: (u16, u16), place: Place) -> Frame {
     let bordered = area.width >= 10 && area.height >= 4;
     let edge = u16::from(bordered) * 2;
     // Without a border nothing beside it tells where it ends.
@@ -88,10 +116,20 @@ fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), pla
         Place::Middle => (area.x + (area.width - wide) / 2, area.y + (area.height - high) / 3),
     };
     let outer = Rect { x, y, width: wide, height: high };
+    let inner = match bordered {
+        true => Rect { x: x + 1, y: y + 1, width: wide - 2, height: high - 2 },
+        false => outer,
+    };
+    Frame { outer, inner }
+}
+
+/// Clears the box and draws its border, if it has one.
+fn border(canvas: &mut Canvas<'_>, title: &str, outer: Rect, inner: Rect) {
     canvas.clear(outer);
-    if !bordered {
-        return outer;
+    if outer == inner {
+        return;
     }
+    let Rect { x, width: wide, height: high, .. } = outer;
     let style = canvas.style(Role::Accent);
     let bar = "─".repeat(usize::from(wide.saturating_sub(2)));
     canvas.text(line_of(outer, 0), x, &format!("┌{bar}┐"), style);
@@ -103,5 +141,4 @@ fn frame(canvas: &mut Canvas<'_>, area: Rect, title: &str, size: (u16, u16), pla
     }
     let title = cut(&format!(" {title} "), wide.saturating_sub(4));
     canvas.text(line_of(outer, 0), x.saturating_add(2), &title, canvas.style(Role::Title));
-    Rect { x: x + 1, y: y + 1, width: wide - 2, height: high - 2 }
 }

@@ -67,6 +67,11 @@ fn places(line: Rect, columns: &[Column]) -> impl Iterator<Item = (Rect, &Column
     })
 }
 
+/// The column that stands there.
+pub(super) fn column_at(line: Rect, columns: &[Column], x: u16) -> Option<usize> {
+    places(line, columns).position(|(place, _)| (place.x..place.right()).contains(&x))
+}
+
 fn start(place: Rect, align: Align, text: &str) -> u16 {
     match align {
         Align::Left => place.x,

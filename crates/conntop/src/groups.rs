@@ -144,6 +144,14 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether it puts the same flows into the same groups.
+    fn counts_like(&self, other: &Self) -> bool {
+        self.filter == other.filter
+            && self.hide_internal == other.hide_internal
+            && self.hide_own == other.hide_own
+            && self.grouping == other.grouping
+    }
+
     /// Changes whenever the mirrors may give other groups or sums.
     fn version(&self, sources: &[Source<'_>], fresh: bool) -> Vec<u64> {
         let timed = fresh || self.filter.as_ref().is_some_and(Filter::asks_the_time);
@@ -175,6 +183,7 @@ pub struct Groups {
     total: Tally,
     totals: Totals,
     overlap: bool,
+    forgotten: bool,
     /// Whether time alone changes how many flows are new.
     fresh: bool,
     refresh: Option<Box<Refresh>>,
@@ -195,14 +204,19 @@ impl Groups {
             return;
         }
         self.refresh = None;
-        if self.basis.as_ref().is_some_and(is) {
-            return;
-        }
-        let before = self.basis.as_ref().map(|basis| &basis.query);
-        let same_order =
-            before.is_some_and(|before| before.sort == query.sort && before.grouping == query.grouping);
+        let before = self.basis.as_ref();
+        let same_order = before.is_some_and(|Basis { query: before, .. }| {
+            before.sort == query.sort && before.grouping == query.grouping
+        });
         // Another order is taken up once, even by frozen rows.
         let keeps = query.motion != Motion::Live && same_order;
+        if before.is_some_and(|basis| basis.version == version && basis.query.counts_like(query)) {
+            if before.is_some_and(|basis| basis.query != *query) {
+                self.reorder(query.sort, keeps);
+                self.basis = Some(Basis { version, query: query.clone() });
+            }
+            return;
+        }
         let now = sources.iter().map(|source| source.now).collect();
         self.refresh = Some(Box::new(Refresh::new(Basis { version, query: query.clone() }, now, keeps)));
     }
@@ -220,13 +234,20 @@ impl Groups {
             self.refresh = Some(refresh);
             return false;
         }
-        let Refresh { basis, keeps, cells, total, totals, overlap, fresh, .. } = *refresh;
+        let Refresh { basis, keeps, cells, total, totals, overlap, forgotten, fresh, .. } = *refresh;
         let places = keeps.then(|| self.order.places(&self.cells.groups));
-        self.order = Order::new(&cells.groups, basis.query.sort, places.as_ref());
         (self.cells, self.total, self.totals, self.overlap) = (cells, total, totals, overlap);
+        self.order = Order::new(&self.cells.groups, basis.query.sort, places.as_ref());
         self.basis = Some(basis);
-        self.fresh = fresh;
+        (self.fresh, self.forgotten) = (fresh, forgotten);
         true
+    }
+
+    /// The groups are those of before, in another order.
+    fn reorder(&mut self, sort: GroupSort, keeps: bool) {
+        if !keeps {
+            self.order = Order::new(&self.cells.groups, sort, None);
+        }
     }
 
     /// Whether the groups are those that such a query chooses, be they of this moment or an earlier one.
@@ -271,6 +292,12 @@ impl Groups {
     #[must_use]
     pub fn overlap(&self) -> bool {
         self.overlap
+    }
+
+    /// Whether there was more than what was seen: ended flows that are not known one by one any more.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.forgotten
     }
 
     /// The group of that name.

@@ -31,7 +31,12 @@ fn screens(text: &str) -> Vec<Screen> {
             })
             .collect(),
         rows: (0..40)
-            .map(|n| Row { cells: vec![cell(Role::Text); 12], ghost: n % 3 == 0, selected: n == 5 })
+            .map(|n| Row {
+                cells: vec![cell(Role::Text); 12],
+                ghost: n % 3 == 0,
+                selected: n == 5,
+                columns: None,
+            })
             .collect(),
         empty: Vec::new(),
     };

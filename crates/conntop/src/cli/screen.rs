@@ -10,6 +10,7 @@ use crate::activate::{Leftovers, Repair};
 use crate::columns;
 use crate::enrich::geo::shown;
 use crate::geoip::offer::Offer;
+use crate::groups::{GroupSort, Grouping};
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::{say, terminal_size};
 use crate::places::{self, Base};
@@ -74,8 +75,14 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
         None => Outlook::default(),
     };
     let last = shown.left_of(&remembered);
-    let sort =
-        common.sort.as_ref().map(|text| Sort::parse(text)).transpose().map_err(|error| usage(&error))?;
+    // With groups the order is theirs.
+    let of_groups = |grouping: &Grouping| {
+        let sort = common.sort.as_deref().map(|text| GroupSort::parse(text, grouping)).transpose();
+        sort.map_err(|error| usage(&error)).map(|sort| (*grouping, sort))
+    };
+    let group = common.group.as_ref().map(of_groups).transpose()?;
+    let sort = common.sort.as_deref().filter(|_| group.is_none()).map(Sort::parse).transpose();
+    let sort = sort.map_err(|error| usage(&error))?;
     let usual = |text: &String| Sort::parse(text).ok();
     let columns = columns::parse_list(&common.columns.join(",")).map_err(|error| usage(&error))?;
     let usual_columns = || columns::parse_list(&shown.usual_columns.join(",")).unwrap_or_default();
@@ -96,6 +103,7 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
         told,
         filter: common.filter.clone(),
         sort: sort.or(last.sort).or_else(|| shown.usual_sort.as_ref().and_then(usual)),
+        group,
         offer_places: session.lookups.has_places() && Offer::of_user().is_some_and(|offer| offer.is_open()),
         leftover: session.leftovers.as_ref().map(Leftovers::text),
         names: last.names.unwrap_or(common.no_hostname != Some(true)),

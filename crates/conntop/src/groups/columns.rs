@@ -304,6 +304,8 @@ pub enum Shown {
 
 /// Widths of the share, of which four are the number.
 const SHARE: (u16, u16) = (8, 24);
+/// Columns that a name has at least beside a number.
+const NARROWEST: u16 = 10;
 /// Priority of the share and of the keys.
 const SHARE_PRIORITY: u8 = 60;
 const KEY_PRIORITY: u8 = 100;
@@ -330,6 +332,15 @@ pub fn layout(grouping: &Grouping, terminal: u16) -> Vec<(Shown, u16)> {
             break;
         }
         wanted.retain(|(.., priority)| *priority != weakest);
+    }
+    let last = COLUMNS.iter().max_by_key(|column| column.priority);
+    if let ([(Shown::Key(..), least, ..)], Some(column)) = (wanted.as_mut_slice(), last) {
+        // A name without a number says less than half a name.
+        let beside = terminal.saturating_sub(column.width + 1);
+        if beside >= NARROWEST {
+            *least = (*least).min(beside);
+            wanted.push((Shown::Figure(column), column.width, column.width, column.priority));
+        }
     }
     let mut room = terminal.saturating_sub(needed(&wanted));
     let mut placed: Vec<(Shown, u16)> =

@@ -53,7 +53,7 @@ impl GroupKey {
 
     /// The values of a flow: one, or two that differ.
     #[inline]
-    pub(super) fn values<'a>(&self, view: &FlowView<'a>) -> (Seen<'a>, Option<Seen<'a>>) {
+    pub(crate) fn values<'a>(&self, view: &FlowView<'a>) -> (Seen<'a>, Option<Seen<'a>>) {
         match self.get {
             Getter::One(get) => (get(view), None),
             Getter::Two(get) => match get(view) {
@@ -62,6 +62,12 @@ impl GroupKey {
                 [one, other] => (one, Some(other)),
             },
         }
+    }
+
+    /// Whether flows that differ in nothing but the port of who opened them are in the same group, even
+    /// when they have ended.
+    pub(super) fn is_common(&self) -> bool {
+        !matches!(self.key, "port" | "state" | "process" | "user" | "unit")
     }
 
     /// Whether its values may change although a flow does not.

@@ -40,7 +40,7 @@ or second key, and `Enter` then groups by those.
 `Left` or `Esc` closes it again. `Enter` on a flow shows its details.
 - `<` `>` and `I` order the groups; `o` freezes their order. The selection follows the group.
 - `u` asks who uses the uplink: local hosts, those who send most first, without traffic that neither enters nor \
-leaves. It adds `dir in or dir out` to the filter, which `Esc` removes.
+leaves. It adds `dir {in, out}` to the filter, which `Esc` removes.
 - `=` shows only what has something in common with the selected row (a group, or a flow: its local or remote \
 end, service, process, NAT address, real destination, ...) and `!` leaves it out. Both become part of the \
 filter, so they are seen, can be edited and undone.

@@ -1,11 +1,10 @@
 //! One pass over the mirrors that puts each flow into its groups, in as many parts as its owner likes.
 
-use conntop_proto::flow::BootMillis;
 use hashbrown::HashTable;
 
 use super::part::{GroupId, Kept, Pair, Part};
-use super::tally::{Moment, Share, Tally};
-use super::{Basis, Grouping, MOST_GROUPS};
+use super::tally::{Share, Tally};
+use super::{Basis, GroupKey, Grouping, MOST_GROUPS};
 use crate::filter::Tri;
 use crate::flow::{FlowView, NodeId, Now, Source};
 use crate::orient::Dir;
@@ -83,6 +82,15 @@ impl Cells {
     }
 }
 
+/// What a view is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Of one flow.
+    One,
+    /// Of flows that have ended, and differ in what only one of them had.
+    Several,
+}
+
 /// A pass that has come so far.
 #[derive(Debug)]
 pub(super) struct Refresh {
@@ -97,9 +105,12 @@ pub(super) struct Refresh {
     pub(super) fresh: bool,
     /// Whether any flow was in two groups.
     pub(super) overlap: bool,
-    /// The node that is asked, its next slot, and how many of its ended flows have been asked.
+    /// Whether something of the past is not known flow by flow.
+    pub(super) forgotten: bool,
+    /// The node that is asked, its next slot, and how many of its ended flows and of its past have been
+    /// asked.
     node: usize,
-    next: (usize, usize),
+    next: (usize, usize, usize),
 }
 
 impl Refresh {
@@ -114,7 +125,8 @@ impl Refresh {
             fresh: false,
             overlap: false,
             node: 0,
-            next: (0, 0),
+            forgotten: false,
+            next: (0, 0, 0),
         }
     }
 
@@ -125,64 +137,88 @@ impl Refresh {
                 return false;
             }
             self.node += 1;
-            self.next = (0, 0);
+            self.next = (0, 0, 0);
         }
         self.node >= sources.len()
     }
 
     fn node(&mut self, source: Source<'_>, flows: usize) -> bool {
-        let mirror = source.mirror;
-        let moment = Moment { now: source.now.boot, since: BootMillis(0) };
-        let (slot, past) = self.next;
+        let (mirror, now) = (source.mirror, source.now.boot);
+        let (slot, ended, past) = self.next;
         let to = slot.saturating_add(flows).min(mirror.slots());
         for (_, view) in source.live_in(slot..to) {
-            self.flow(&view, moment);
+            if self.asks(&view) {
+                let share = Share::live(&view, mirror, now);
+                self.totals.add(&view);
+                self.add(&view, &share, Which::One);
+            }
         }
         self.next.0 = to;
         if to < mirror.slots() {
             return false;
         }
+        self.forgotten |= mirror.forgotten().flows > 0;
         let mut asked = 0;
-        for view in source.ended().rev().skip(past).take(flows) {
-            self.flow(&view, moment);
+        for view in source.ended().rev().skip(ended).take(flows) {
             asked += 1;
+            if let Some(share) = Share::ended(&view, now)
+                && self.asks(&view)
+            {
+                self.add(&view, &share, Which::One);
+            }
         }
         self.next.1 += asked;
+        if asked == flows {
+            return false;
+        }
+        let mut asked = 0;
+        for (entry, view) in source.past().skip(past).take(flows) {
+            asked += 1;
+            // What is not known of them is no flow of the table.
+            let unknown = self.totals.unknown;
+            if self.asks(&view) {
+                self.add(&view, &Share::past(entry, &view), Which::Several);
+            }
+            self.totals.unknown = unknown;
+        }
+        self.next.2 += asked;
         asked < flows
     }
 
-    fn flow(&mut self, view: &FlowView<'_>, moment: Moment) {
+    fn asks(&mut self, view: &FlowView<'_>) -> bool {
         let query = &self.basis.query;
         if (query.hide_internal && view.dir == Dir::Internal) || (query.hide_own && view.is_own()) {
-            return;
+            return false;
         }
-        let live = view.ended.is_none();
         match query.filter.as_ref().map_or(Tri::True, |filter| filter.matches(view)) {
-            Tri::True => {}
+            Tri::True => true,
             Tri::Unknown => {
-                self.totals.unknown += u64::from(live);
-                return;
+                self.totals.unknown += u64::from(view.ended.is_none());
+                false
             }
-            Tri::False => return,
+            Tri::False => false,
         }
-        let share = Share::of(view, moment);
+    }
+
+    fn add(&mut self, view: &FlowView<'_>, share: &Share, which: Which) {
         self.fresh |= share.is_fresh();
-        self.total.add(&share);
-        if live {
-            self.totals.add(view);
-        }
-        let Grouping { first, second } = query.grouping;
-        let (one, other) = first.values(view);
+        self.total.add(share);
+        let values = |key: &GroupKey| match which {
+            Which::Several if !key.is_common() => (Part::Unknown, None),
+            _ => key.values(view),
+        };
+        let Grouping { first, second } = self.basis.query.grouping;
+        let (one, other) = values(first);
         let (cells, mut groups) = (&mut self.cells, 0);
         for a in [Some(one), other].into_iter().flatten() {
             let Some(second) = second else {
-                cells.add(&[a, Part::Absent], view.node, &share);
+                cells.add(&[a, Part::Absent], view.node, share);
                 groups += 1;
                 continue;
             };
-            let (one, other) = second.values(view);
+            let (one, other) = values(second);
             for b in [Some(one), other].into_iter().flatten() {
-                cells.add(&[a, b], view.node, &share);
+                cells.add(&[a, b], view.node, share);
                 groups += 1;
             }
         }

@@ -3,6 +3,7 @@
 use conntop_proto::flow::BootMillis;
 
 use crate::flow::FlowView;
+use crate::mirror::{Mirror, PastFlow};
 
 /// Milliseconds over which new flows per second are averaged: long enough to read.
 pub const SPAN: u64 = 5_000;
@@ -18,7 +19,7 @@ pub struct Tally {
     pub fresh: u32,
     /// Flows in the table whose rates are known.
     pub rated: u32,
-    /// Flows, ended ones too, of which is known what they carried.
+    /// Flows (of those that ended, kinds of flows) of which is known what they carried.
     pub counted: u32,
     /// Bytes per second towards the local ends (internal and transit: towards who opened).
     pub down: u64,
@@ -30,36 +31,38 @@ pub struct Tally {
     pub seen_up: u64,
 }
 
-/// The moment of a node by its clock, and since when is counted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment {
-    pub(super) now: BootMillis,
-    pub(super) since: BootMillis,
-}
-
-/// What one flow adds.
+/// What something adds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share(Tally);
 
 impl Share {
-    /// That of a flow in the table, or of one that has ended.
-    pub(super) fn of(view: &FlowView<'_>, moment: Moment) -> Self {
-        let first_seen = view.flow.first_seen();
-        let began = view.flow.born() && first_seen >= moment.since;
+    /// That of a flow in the table.
+    #[inline]
+    pub(super) fn live(view: &FlowView<'_>, mirror: &Mirror, now: BootMillis) -> Self {
         let mut tally = Tally {
-            flows: u32::from(view.ended.is_none()),
-            begun: u32::from(began),
-            fresh: u32::from(view.flow.born() && moment.now.since(first_seen) < SPAN),
+            flows: 1,
+            begun: u32::from(mirror.began_since(view.flow)),
+            fresh: u32::from(is_fresh(view, now)),
             ..Tally::default()
         };
-        if view.ended.is_none()
-            && let Some((down, up)) = view.down_up()
-        {
+        if let Some((down, up)) = view.down_up() {
             (tally.rated, tally.down, tally.up) = (1, down, up);
         }
-        if let Some((down, up)) = seen(view) {
-            (tally.counted, tally.seen_down, tally.seen_up) = (1, down, up);
-        }
+        tally.count(view);
+        Self(tally)
+    }
+
+    /// That of a flow that ended a short while ago, as far as it is not past like others; `None` if that
+    /// is nothing.
+    pub(super) fn ended(view: &FlowView<'_>, now: BootMillis) -> Option<Self> {
+        is_fresh(view, now).then(|| Self(Tally { fresh: 1, ..Tally::default() }))
+    }
+
+    /// That of flows that ended since conntop began, or since the mark.
+    pub(super) fn past(past: &PastFlow, view: &FlowView<'_>) -> Self {
+        let begun = u32::try_from(past.begun).unwrap_or(u32::MAX);
+        let mut tally = Tally { begun, ..Tally::default() };
+        tally.count(view);
         Self(tally)
     }
 
@@ -68,12 +71,18 @@ impl Share {
     }
 }
 
-/// Bytes (down, up) that were counted since conntop began or since the mark.
-fn seen(_view: &FlowView<'_>) -> Option<(u64, u64)> {
-    None
+fn is_fresh(view: &FlowView<'_>, now: BootMillis) -> bool {
+    view.flow.born() && now.since(view.flow.first_seen()) < SPAN
 }
 
 impl Tally {
+    #[inline]
+    fn count(&mut self, view: &FlowView<'_>) {
+        if let Some((down, up)) = view.seen() {
+            (self.counted, self.seen_down, self.seen_up) = (1, down, up);
+        }
+    }
+
     pub(super) fn add(&mut self, Share(one): &Share) {
         self.flows = self.flows.saturating_add(one.flows);
         self.begun = self.begun.saturating_add(one.begun);

@@ -52,6 +52,7 @@ fn world() -> World {
     ];
     for (row, bytes) in rows.iter_mut().zip([10_000, 20_000, 5_000]) {
         row.identity.born = true;
+        row.identity.first_seen = BootMillis(1_000);
         row.traffic = traffic(bytes, 2 * bytes, 500);
         row.meta.mark = 0x10;
     }
@@ -247,8 +248,7 @@ fn too_many_groups_become_one_of_others() {
     let mut world = World::default();
     world.pass(DeltaRows { new: vec![flow(1, "10.0.0.1:1", "10.0.0.2:2")], ..DeltaRows::default() });
     let view = world.source().live().next().unwrap();
-    let moment = super::tally::Moment { now: BootMillis(0), since: BootMillis(0) };
-    let share = super::tally::Share::of(&view, moment);
+    let share = super::tally::Share::live(&view, &world.mirror, BootMillis(0));
     let over = 10;
     for number in 0..(MOST_GROUPS + over) as u64 {
         cells.add(&[Part::Number(number), Part::Absent], view.node, &share);
@@ -314,7 +314,7 @@ fn widths() {
         let used: u16 = placed.iter().map(|(_, width)| width + 1).sum::<u16>() - 1;
         assert!(used <= terminal, "{keys} {terminal}: {used}");
     };
-    check("local", 20, "local20");
+    check("local", 20, "local13 rate6");
     check("local", 40, "local19 down6 up6 rate6");
     check("local", 80, "local23 flows6 begun6 new5 down6 up6 rate6 seen6 share8");
     check("local,service", 80, "local21 service8 flows6 new5 down6 up6 rate6 seen6 share8");

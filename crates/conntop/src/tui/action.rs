@@ -95,6 +95,12 @@ pub enum Action {
     PreviousPane,
     /// Opens the list of what flows can be grouped by.
     GroupMenu,
+    /// Opens the selected group in place.
+    Unfold,
+    /// Closes the group that is open.
+    Fold,
+    /// Marks a line of a menu, so that several are taken together.
+    Pick,
     /// Who uses the uplink: groups of local hosts, those who send most first.
     Uplink,
     /// Asks what of the selected row is to be shown alone.

@@ -8,18 +8,21 @@
 //! between, and `show` makes a screen of the rows before; messages wait.
 
 pub(crate) mod boards;
+mod choice;
 mod choosing;
 mod compose;
 mod cursor;
 mod details;
 mod facts;
 mod filtering;
+mod groups;
 mod help;
 mod layers;
 mod listing;
 mod looking;
 mod looks;
 mod marking;
+mod only;
 mod pace;
 mod playback;
 mod pointing;
@@ -29,7 +32,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{ServerHello, ServerMessage};
+use conntop_proto::message::ServerMessage;
 use ratatui::layout::Rect;
 
 use self::boards::{Board, Boards, Chosen, Scene};
@@ -55,6 +58,7 @@ use crate::engine::{Connection, Engine};
 use crate::enrich::Learned;
 use crate::flow::{FlowKey, NodeId};
 use crate::geoip::progress::{self, News};
+use crate::groups::{GroupSort, Grouping};
 use crate::mirror::MirrorError;
 use crate::nodes::Nodes;
 use crate::sort::Sort;
@@ -71,11 +75,6 @@ const HOLD: Duration = Duration::from_millis(1500);
 
 /// What is told about databases of places.
 const PLACES: &str = "Places of addresses";
-
-/// What a collector calls the ability to read some flows more often than its passes come by.
-const FOCUS: &str = "focus";
-/// Flows that the protocol lets a client look at: more rows than any terminal has.
-const MOST_FOCUSED: usize = 1_000;
 
 /// What the application is told when it begins.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +96,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// Order to begin with.
     pub sort: Option<Sort>,
+    /// Groups to begin with, and their order.
+    pub group: Option<(Grouping, Option<GroupSort>)>,
     /// What an earlier run left in the kernel, for people.
     pub leftover: Option<String>,
     /// Whether to offer databases of places if there are none.
@@ -161,6 +162,8 @@ pub struct App {
     /// How far a download of databases is.
     download: Option<String>,
     visible: Vec<FlowKey>,
+    /// Hosts that are on the screen without a flow of theirs.
+    visible_hosts: Vec<(NodeId, IpAddr)>,
     screen: Screen,
 }
 
@@ -185,8 +188,8 @@ impl App {
             paces: (0..nodes.len()).map(|_| Pace::default()).collect(),
             nodes,
             listing: Listing::default(),
-            pane: Pane::default(),
-            boards: Boards::default(),
+            pane: if options.group.is_some() { Pane::Groups } else { Pane::default() },
+            boards: Boards::beginning_with(options.group),
             size,
             pointer: Pointer::default(),
             cursor: Cursor::default(),
@@ -210,6 +213,7 @@ impl App {
             activated: false,
             download: None,
             visible: Vec::new(),
+            visible_hosts: Vec::new(),
             screen: Screen::default(),
             options,
         };
@@ -272,48 +276,6 @@ impl App {
     #[must_use]
     pub fn dispatch(&self, key: Key) -> Option<Action> {
         self.options.keymap.dispatch(self.context(), key)
-    }
-
-    /// Flows that the collector is to keep fresh: those whose rows are in view, none while the screen
-    /// stands or where the collector cannot do it.
-    #[must_use]
-    pub fn focus(&self) -> Vec<FlowKey> {
-        if self.paused.is_some() {
-            return Vec::new();
-        }
-        let has = |hello: &ServerHello| hello.features.iter().any(|feature| feature == FOCUS);
-        let able = |key: &FlowKey| {
-            self.nodes.get(key.node()).is_some_and(|node| node.engine().hello().is_some_and(has))
-        };
-        let flows: &[FlowKey] = match self.layers.last() {
-            Some(Open::Help { .. } | Open::Whois(_)) => &[],
-            Some(Open::Details { id, .. }) => std::slice::from_ref(id),
-            _ if self.pane != Pane::Flows => &[],
-            _ => &self.visible,
-        };
-        flows.iter().copied().filter(able).take(MOST_FOCUSED).collect()
-    }
-
-    /// Hosts that somebody looks at and wants to see by their names.
-    #[must_use]
-    pub fn hosts(&self) -> Vec<(NodeId, IpAddr)> {
-        let open = match self.layers.last() {
-            Some(Open::Details { id, .. }) => Some(*id),
-            _ => None,
-        };
-        let rows = self.visible.iter().copied().filter(|_| self.names).take(MOST_FOCUSED);
-        let flow = |key: FlowKey| self.nodes.get(key.node())?.engine().mirror().get(key.id());
-        let both = |key: FlowKey| Some((key.node(), flow(key)?.orig()));
-        let mut hosts: Vec<_> = open
-            .into_iter()
-            .chain(rows)
-            .filter_map(both)
-            .flat_map(|(node, orig)| [(node, orig.src), (node, orig.dst)])
-            .filter(|(node, host)| self.nodes.enricher().is_nameless(*node, *host))
-            .collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        hosts
     }
 
     /// Takes in what was found out beside the flows.
@@ -445,13 +407,14 @@ impl App {
             Action::Pane(pane) => self.go_to(pane),
             Action::NextPane => self.go_to(self.pane.beside(1)),
             Action::PreviousPane => self.go_to(self.pane.beside(-1)),
-            Action::GroupMenu
-            | Action::Uplink
-            | Action::Only
-            | Action::Not
-            | Action::Columns
-            | Action::Copy
-            | Action::End => {}
+            Action::GroupMenu => self.open_group_menu(),
+            Action::Uplink => self.uplink(),
+            Action::Unfold => self.fold(true),
+            Action::Fold => self.fold(false),
+            Action::Pick => self.pick(),
+            Action::Only => self.open_only(only::Want::Only),
+            Action::Not => self.open_only(only::Want::Not),
+            Action::Columns | Action::Copy | Action::End => {}
             Action::Mark => self.mark(),
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),
@@ -564,7 +527,8 @@ impl App {
         }
         let height = usize::from(self.areas().body.height);
         if let Some(board) = self.boards.of(self.pane) {
-            return board.step(motion, height);
+            self.hold_until = board.step(motion, height).then_some(now + HOLD);
+            return;
         }
         if motion == Motion::Top && self.cursor.rank() == Some(0) {
             // Already there: from now on the top of the list is in view, whatever it is.
@@ -615,9 +579,13 @@ impl App {
     /// Takes the selected row of a board.
     fn choose(&mut self) {
         let Some(board) = self.boards.of(self.pane) else { return };
-        if let Chosen::Flows(filter) = board.choose() {
-            self.filtering.begin_with(&filter);
-            self.go_to(Pane::Flows);
+        match board.choose() {
+            Chosen::Here => {}
+            Chosen::Flow(key) => self.look_into(key, 0),
+            Chosen::Flows(filter) => {
+                self.filtering.begin_with(&filter);
+                self.go_to(Pane::Flows);
+            }
         }
     }
 }

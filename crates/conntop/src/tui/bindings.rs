@@ -90,6 +90,7 @@ const PANES: &[Context] = &[Flows, Groups, Tables];
 const PLAYS: &[Context] = &[Flows, Groups, Tables, Details];
 const OF_FLOWS: &[Context] = &[Flows, Groups];
 const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu];
+const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu];
 const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
 const ANYWHERE: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Prompt, Dialog, Notice];
 
@@ -229,17 +230,27 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[named(KeyCode::PageUp), named(KeyCode::Left), Key::ch('h')],
         Action::Move(Motion::PageUp),
-        SCROLLS,
+        PAGES,
         "one page up",
         "",
     ),
     bind(
         &[named(KeyCode::PageDown), named(KeyCode::Right), Key::ch('l')],
         Action::Move(Motion::PageDown),
-        SCROLLS,
+        PAGES,
         "one page down",
         "",
     ),
+    bind(&[named(KeyCode::PageUp)], Action::Move(Motion::PageUp), &[Groups], "one page up", ""),
+    bind(&[named(KeyCode::PageDown)], Action::Move(Motion::PageDown), &[Groups], "one page down", ""),
+    bind(
+        &[named(KeyCode::Right), Key::ch('l')],
+        Action::Unfold,
+        &[Groups],
+        "open the selected group in place: its flows stand under it",
+        "",
+    ),
+    bind(&[named(KeyCode::Left), Key::ch('h')], Action::Fold, &[Groups], "close the open group", ""),
     bind(&[Key::ctrl('u')], Action::Move(Motion::HalfUp), SCROLLS, "half a page up", ""),
     bind(&[Key::ctrl('d')], Action::Move(Motion::HalfDown), SCROLLS, "half a page down", ""),
     bind(&[Key::ch('g'), named(KeyCode::Home)], Action::Move(Motion::Top), SCROLLS, "to the first", ""),
@@ -253,6 +264,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('5')], Action::Pane(Pane::Table), PANES, "who fills the table", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", ""),
+    bind(&[Key::ch(' ')], Action::Pick, &[Menu], "group by a line as first or second key", ""),
     bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
     bind(&[named(KeyCode::Tab)], Action::Edit(Edit::Complete), &[Prompt], "complete the word", "Complete"),

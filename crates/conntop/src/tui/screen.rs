@@ -1,6 +1,8 @@
 //! Everything that is on the screen, as plain data: what [`super::draw`] draws and what
 //! [`super::app::App`] makes. Texts and roles only; no widths, no colours, no places.
 
+use std::sync::Arc;
+
 use super::keymap::Hint;
 use super::pane::Pane;
 use super::theme::Role;
@@ -167,6 +169,8 @@ pub struct Column {
 pub struct Row {
     /// One text for each column, in their order.
     pub cells: Vec<Span>,
+    /// Columns of its own; `None` means those of the table.
+    pub columns: Option<Arc<[Column]>>,
     /// Whether the flow has ended and stays for a while.
     pub ghost: bool,
     /// Whether it is the selected one.

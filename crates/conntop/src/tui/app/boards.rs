@@ -1,17 +1,20 @@
 //! Screens whose rows are no flows. Each is a [`Board`] with rows, an order and a cursor of its own;
 //! the application does not know more of them.
 
-mod groups;
+pub(super) mod groups;
 mod interfaces;
 mod listeners;
 mod occupancy;
+
+use std::net::IpAddr;
 
 use self::groups::Groups;
 use self::interfaces::Interfaces;
 use self::listeners::Listeners;
 use self::occupancy::Occupancy;
 use super::listing::Ask;
-use crate::flow::Source;
+use crate::flow::{FlowKey, NodeId, Source};
+use crate::groups::{GroupSort, Grouping};
 use crate::nodes::Nodes;
 use crate::tui::action::Motion;
 use crate::tui::pane::Pane;
@@ -41,8 +44,17 @@ pub(crate) enum Reorder {
 pub(crate) enum Chosen {
     /// Nothing, or something within the board.
     Here,
+    /// Everything about this flow.
+    Flow(FlowKey),
     /// The flows that this filter shows.
     Flows(String),
+}
+
+/// What stands on the screen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Visible {
+    pub(crate) flows: Vec<FlowKey>,
+    pub(crate) hosts: Vec<(NodeId, IpAddr)>,
 }
 
 /// Rows that are no flows.
@@ -58,8 +70,13 @@ pub(crate) trait Board {
     /// Headings and the rows in view.
     fn table(&mut self, scene: &Scene<'_>) -> Table;
 
-    /// Moves the selection, in so many lines.
-    fn step(&mut self, motion: Motion, height: usize);
+    /// What of the rows can be read more often, or be called by a name.
+    fn visible(&self) -> Visible {
+        Visible::default()
+    }
+
+    /// Moves the selection, in so many lines; true when rows are to hold still for a moment.
+    fn step(&mut self, motion: Motion, height: usize) -> bool;
 
     /// Takes the selected row.
     fn choose(&mut self) -> Chosen {
@@ -85,6 +102,12 @@ pub(crate) struct Boards {
 }
 
 impl Boards {
+    /// With groups of these keys.
+    pub(crate) fn beginning_with(group: Option<(Grouping, Option<GroupSort>)>) -> Self {
+        let groups = group.map(|(grouping, sort)| Groups::new(grouping, sort.unwrap_or_default()));
+        Self { groups: groups.unwrap_or_default(), ..Self::default() }
+    }
+
     /// That of a screen; flows are none.
     pub(crate) fn of(&mut self, pane: Pane) -> Option<&mut dyn Board> {
         match pane {

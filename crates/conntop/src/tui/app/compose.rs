@@ -207,10 +207,13 @@ impl App {
 
     /// What the filter shows.
     fn totals(&self) -> Spans {
-        if !self.listing.answers(self.filtering.filter(), self.hide_local) {
+        if !self.answered() {
             return vec![Span::new("…", Role::Label)];
         }
-        let totals = self.listing.totals();
+        let totals = match self.pane {
+            Pane::Groups => self.boards.groups.totals(),
+            _ => self.listing.totals(),
+        };
         let part = |text: String| Span::new(text, Role::Label);
         let rate = |bytes| format::rate(bytes, self.unit);
         let all = totals.all();
@@ -240,9 +243,15 @@ impl App {
 
     fn table(&mut self, ask: &Ask, now: Instant) -> Table {
         let height = usize::from(self.areas().body.height);
+        self.visible_hosts.clear();
         if let Some(board) = self.boards.of(self.pane) {
-            self.visible.clear();
-            return board.table(&Scene { nodes: &self.nodes, ask, height });
+            let mut table = board.table(&Scene { nodes: &self.nodes, ask, height });
+            let seen = board.visible();
+            (self.visible, self.visible_hosts) = (seen.flows, seen.hosts);
+            if table.rows.is_empty() && self.pane == Pane::Groups {
+                table.empty = self.emptiness(now);
+            }
+            return table;
         }
         let mut ids = Vec::with_capacity(height);
         let rows = self
@@ -347,6 +356,7 @@ impl App {
                     .collect();
                 Layer::Menu { title: "Sort by".to_owned(), items, at: *at }
             }
+            Open::Choice(choice) => choice.layer(),
             Open::Question(question) => {
                 ask_for(*question, self.options.leftover.as_deref(), &self.options.keymap)
             }

@@ -1,5 +1,5 @@
-//! Which row is selected and which rows are in view. Pure; rows are named by the flow, and ranks are
-//! only used to move.
+//! Which row is selected and which rows are in view. Pure; rows are named by the flow (or whatever they
+//! are of), and ranks are only used to move.
 //!
 //! Nothing is selected until somebody moves: then the first rows stay in view whatever they are. So
 //! they do while a selected flow is among them; further down, it keeps its line of the screen when
@@ -9,27 +9,33 @@ use crate::flow::FlowKey;
 use crate::tui::action::Motion;
 
 /// Selection and scroll position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    /// Selected flow.
-    pub(crate) selected: Option<FlowKey>,
-    /// Its rank when last seen; where the selection goes when the flow has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor<K = FlowKey> {
+    /// What names the selected row.
+    pub(crate) selected: Option<K>,
+    /// Its rank when last seen; where the selection goes when the row has gone.
     rank: usize,
     /// Rank of the first row in view.
     pub(crate) top: usize,
 }
 
-/// The rows as they are sorted now.
-pub(crate) trait Ranks {
-    /// How many there are.
-    fn count(&self) -> usize;
-    /// Rank of a flow, if it is among them.
-    fn rank_of(&self, id: FlowKey) -> Option<usize>;
-    /// The flow of that rank.
-    fn at(&mut self, rank: usize) -> Option<FlowKey>;
+impl<K> Default for Cursor<K> {
+    fn default() -> Self {
+        Self { selected: None, rank: 0, top: 0 }
+    }
 }
 
-impl Cursor {
+/// The rows as they are sorted now.
+pub(crate) trait Ranks<K = FlowKey> {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// Rank of a row, if it is among them.
+    fn rank_of(&self, id: K) -> Option<usize>;
+    /// The row of that rank.
+    fn at(&mut self, rank: usize) -> Option<K>;
+}
+
+impl<K: Copy> Cursor<K> {
     /// Rank of the selected row, if one is selected.
     pub(crate) fn rank(&self) -> Option<usize> {
         self.selected.map(|_| self.rank)
@@ -41,7 +47,7 @@ impl Cursor {
     }
 
     /// Selects the flow of that rank.
-    pub(crate) fn select(&mut self, rows: &mut impl Ranks, height: usize, rank: usize) {
+    pub(crate) fn select(&mut self, rows: &mut impl Ranks<K>, height: usize, rank: usize) {
         let last = rows.count().saturating_sub(1);
         self.rank = rank.min(last);
         self.selected = rows.at(self.rank);
@@ -49,7 +55,7 @@ impl Cursor {
     }
 
     /// Moves by one motion.
-    pub(crate) fn step(&mut self, rows: &mut impl Ranks, height: usize, motion: Motion) {
+    pub(crate) fn step(&mut self, rows: &mut impl Ranks<K>, height: usize, motion: Motion) {
         let page = height.max(1);
         let half = (height / 2).max(1);
         let from = match self.selected {
@@ -79,7 +85,7 @@ impl Cursor {
     }
 
     /// Finds the selected flow again after the rows have changed.
-    pub(crate) fn follow(&mut self, rows: &mut impl Ranks, height: usize) {
+    pub(crate) fn follow(&mut self, rows: &mut impl Ranks<K>, height: usize) {
         let Some(id) = self.selected else {
             self.top = 0;
             return;

@@ -145,7 +145,7 @@ impl App {
             }
             Connection::Live | Connection::Ended(SourceEnd::Finished) => {}
         }
-        if flows > 0 && !self.listing.answers(self.filtering.filter(), self.hide_local) {
+        if flows > 0 && !self.answered() {
             return Vec::new();
         }
         if flows > 0 && self.filtering.filter().is_some() {

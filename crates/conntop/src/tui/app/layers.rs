@@ -5,6 +5,7 @@ use std::time::Instant;
 use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
+use super::choice::Choice;
 use super::listing::sortable;
 use super::whois::Asked;
 use crate::flow::FlowKey;
@@ -34,6 +35,8 @@ pub(crate) enum Open {
     Sort {
         at: usize,
     },
+    /// Something to choose from.
+    Choice(Choice),
     Question(Question),
     /// Who has an address.
     Whois(Asked),
@@ -63,7 +66,7 @@ impl Open {
             Self::Whois(_) => Context::Whois,
             Self::Help { searching: true, .. } => Context::Prompt,
             Self::Help { .. } => Context::Help,
-            Self::Sort { .. } => Context::Menu,
+            Self::Sort { .. } | Self::Choice(_) => Context::Menu,
             Self::Question(_) => Context::Dialog,
             Self::Notice { .. } => Context::Notice,
         }
@@ -145,6 +148,9 @@ impl App {
             Some(Open::Sort { at }) => {
                 *at = moved(*at, motion, page, choices.saturating_sub(1));
             }
+            Some(Open::Choice(Choice { at, items, .. })) => {
+                *at = moved(*at, motion, page, items.len().saturating_sub(1));
+            }
             Some(Open::Question(_) | Open::Notice { .. }) => {}
         }
         true
@@ -178,6 +184,11 @@ impl App {
                     Some(column) if column.key == self.sort.column.key => self.invert(),
                     Some(column) => self.sort_by(column),
                     None => {}
+                }
+            }
+            Some(Open::Choice(_)) => {
+                if let Some(Open::Choice(choice)) = self.layers.pop() {
+                    self.chosen(choice);
                 }
             }
             None => self.choose(),

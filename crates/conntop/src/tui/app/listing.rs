@@ -205,5 +205,5 @@ fn row(view: &FlowView<'_>, layout: &Layout, look: columns::Look) -> Row {
         Span::new(text, role)
     };
     let cells = layout.columns.iter().map(cell).collect();
-    Row { cells, ghost: view.ended.is_some(), selected: false }
+    Row { cells, ghost: view.ended.is_some(), ..Row::default() }
 }

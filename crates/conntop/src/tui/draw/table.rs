@@ -42,6 +42,7 @@ pub(super) fn rows(canvas: &mut Canvas<'_>, body: Rect, table: &Table) {
 }
 
 fn draw_row(canvas: &mut Canvas<'_>, line: Rect, columns: &[Column], row: &Row) {
+    let columns = row.columns.as_deref().unwrap_or(columns);
     for ((place, column), cell) in places(line, columns).zip(&row.cells) {
         let role = if row.ghost { Role::Dim } else { cell.role };
         let text = cut(&cell.text, place.width);

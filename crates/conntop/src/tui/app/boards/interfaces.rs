@@ -13,5 +13,7 @@ impl Board for Interfaces {
         Table::default()
     }
 
-    fn step(&mut self, _motion: Motion, _height: usize) {}
+    fn step(&mut self, _motion: Motion, _height: usize) -> bool {
+        false
+    }
 }

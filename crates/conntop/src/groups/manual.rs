@@ -6,7 +6,7 @@ use super::{KEYS, MOST_GROUPS};
 /// `docs/manual/groups.md`.
 #[must_use]
 pub fn manual() -> String {
-    let mut page = String::from(INTRODUCTION);
+    let mut page = INTRODUCTION.replace("MOST", &MOST_GROUPS.to_string());
     page.push_str("| key | groups are named by |\n|---|---|\n");
     for key in KEYS {
         let aliases: String = key.aliases.iter().map(|alias| format!(", `{alias}`")).collect();
@@ -18,7 +18,7 @@ pub fn manual() -> String {
         let (key, header, json, help) = (column.key, column.header, column.json_key(), column.help);
         page.push_str(&format!("| `{key}`{aliases} | {header} | `{json}` | {help} |\n"));
     }
-    page.push_str(&OUTRO.replace("MOST", &MOST_GROUPS.to_string()));
+    page.push_str(OUTRO);
     page
 }
 

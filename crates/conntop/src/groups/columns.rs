@@ -6,7 +6,8 @@ use serde_json::json;
 use super::key::{self, GroupKey};
 use super::tally::{SPAN, Tally};
 use super::{Grouping, nearest_of};
-use crate::columns::{Look, Order};
+use crate::columns::{self, Look, Order};
+use crate::orient::Orientation;
 use crate::units;
 
 /// What a column says about a group.
@@ -82,6 +83,15 @@ pub struct GroupColumn {
 }
 
 impl GroupColumn {
+    /// Heading, as flows have it when directions are told from another side.
+    #[must_use]
+    pub fn heading(&self, orientation: Orientation) -> &'static str {
+        match (orientation, columns::find(self.key)) {
+            (Orientation::Initiator, Ok(column)) => column.heading(orientation),
+            _ => self.header,
+        }
+    }
+
     /// Name of the raw value in JSON.
     #[must_use]
     pub fn json_key(&self) -> &'static str {

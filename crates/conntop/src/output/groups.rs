@@ -14,6 +14,7 @@ use crate::filter::Filter;
 use crate::groups::columns::{COLUMNS, Shown, layout};
 use crate::groups::{self, By, Figure, Group, GroupColumn, GroupSort, Groups, Tally};
 use crate::nodes::Nodes;
+use crate::orient::Orientation;
 use crate::view::Motion;
 
 /// Columns that one look at the table can tell; the others need some time.
@@ -210,7 +211,7 @@ fn table(out: &mut dyn Write, printed: &Printed<'_>, groups: &Groups, rows: &[&G
     });
     let total = if groups.overlap() { "total, shares overlap" } else { "total" };
     let mut lines: Vec<Vec<String>> = Vec::with_capacity(rows.len() + 2);
-    lines.push(columns.iter().map(|(shown, _)| heading(*shown)).collect());
+    lines.push(columns.iter().map(|(shown, _)| heading(*shown, printed.nodes.orientation())).collect());
     let line = |tally: &Tally, name: &dyn Fn(usize) -> String| -> Vec<String> {
         let cell = |shown: &Shown| match shown {
             Shown::Key(at, _) => name(*at),
@@ -246,10 +247,10 @@ fn table(out: &mut dyn Write, printed: &Printed<'_>, groups: &Groups, rows: &[&G
     Ok(())
 }
 
-fn heading(shown: Shown) -> String {
+fn heading(shown: Shown, orientation: Orientation) -> String {
     match shown {
         Shown::Key(_, key) => key.header,
-        Shown::Figure(column) => column.header,
+        Shown::Figure(column) => column.heading(orientation),
         Shown::Share => "SHARE",
     }
     .to_owned()

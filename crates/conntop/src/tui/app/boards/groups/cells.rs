@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::is_sorted;
 use super::lines::is_of_groups;
-use crate::columns::{self, Cut, Order, fit};
+use crate::columns::{self, Cut, Order, Picked, fit};
 use crate::flow::FlowKey;
 use crate::groups::columns::Shown;
 use crate::groups::part::{Kept, Part};
@@ -29,7 +29,8 @@ pub(super) struct Cells<'a> {
 impl Cells<'_> {
     fn look(&self) -> columns::Look {
         let ask = self.scene.ask;
-        columns::Look { unit: ask.unit, ascii: false, names: ask.names, services: ask.services }
+        let orientation = self.scene.nodes.orientation();
+        columns::Look { unit: ask.unit, ascii: false, names: ask.names, services: ask.services, orientation }
     }
 
     pub(super) fn headings(&self) -> Vec<Column> {
@@ -46,7 +47,9 @@ impl Cells<'_> {
     fn heading(&self, shown: Shown, width: u16) -> Column {
         let (key, title, align) = match shown {
             Shown::Key(_, key) => (key.key, key.header, Align::Left),
-            Shown::Figure(column) => (column.key, column.header, Align::Right),
+            Shown::Figure(column) => {
+                (column.key, column.heading(self.scene.nodes.orientation()), Align::Right)
+            }
             Shown::Share => ("share", "SHARE", Align::Right),
         };
         let sorted = is_sorted(self.sort, shown).then_some(match self.sort.order {
@@ -133,7 +136,7 @@ impl Cells<'_> {
 
     /// What tells flows apart: the columns of the screen of flows, those apart that all have in common
     /// or that groups have, too.
-    pub(super) fn columns_of_flows(&self, ask: &Ask) -> Vec<&'static columns::Column> {
+    pub(super) fn columns_of_flows(&self, ask: &Ask) -> Vec<Picked> {
         let common = |key: &str| {
             self.placed.iter().any(|(shown, _)| matches!(shown, Shown::Key(_, own) if own.key == key))
         };
@@ -144,7 +147,8 @@ impl Cells<'_> {
             _ => None,
         };
         let all = ask.layout().columns.into_iter().map(|placed| placed.column);
-        let mut apart: Vec<_> = all.filter(|column| !is_of_groups(column) && !common(column.key)).collect();
+        let mut apart: Vec<&'static columns::Column> =
+            all.filter(|column| !is_of_groups(column) && !common(column.key)).collect();
         if let Some(other) = other {
             let ends = ["dir", "src", "sport", "dst", "dport", "local", "lport", "remote", "rport"];
             let at = apart.iter().position(|column| ends.contains(&column.key)).unwrap_or(apart.len());
@@ -152,14 +156,15 @@ impl Cells<'_> {
             let at = at.min(apart.len());
             apart.splice(at..at, other.iter().filter_map(|key| columns::find(key).ok()));
         }
-        apart
+        apart.into_iter().map(Picked::from).collect()
     }
 
     /// The row of a flow, its rates below those of the groups.
     pub(super) fn flow(&self, ask: &Ask, key: FlowKey, row: Row) -> Row {
         let behind = self.placed.get(self.split()..).unwrap_or(&[]);
         let indent = Column { width: INDENT - 1, ..Column::default() };
-        let mut own: Vec<Column> = [indent].into_iter().chain(headings(ask)).collect();
+        let mut own: Vec<Column> =
+            [indent].into_iter().chain(headings(ask, self.scene.nodes.orientation())).collect();
         let used = own.iter().fold(0_u16, |sum, column| sum.saturating_add(column.width + 1));
         let wanted = self.room_of_flows() + INDENT + 1;
         if let Some(last) = own.last_mut() {

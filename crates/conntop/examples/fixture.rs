@@ -12,8 +12,9 @@ use conntop_proto::flow::{
     TrafficRow,
 };
 use conntop_proto::message::{
-    Clock, Coverage, Host, HostAddress, Interface, KernelFacts, Origin, Pass, Reset, ResetReason,
-    ServerHello, ServerMessage, Synced, TableStats,
+    Clock, Coverage, Host, HostAddress, Interface, InterfaceState, Interfaces, KernelFacts, LinkCounters,
+    LinkState, Listener, Listeners, Origin, Pass, Reset, ResetReason, ServerHello, ServerMessage, Sight,
+    Synced, TableStats,
 };
 use conntop_proto::tuple::{L4, Proto, Tuple};
 
@@ -82,6 +83,8 @@ fn main() -> io::Result<()> {
     emit(&mut out, &ServerMessage::Hello(Box::new(hello())))?;
     emit(&mut out, &ServerMessage::Host(host()))?;
     emit(&mut out, &ServerMessage::Reset(Reset { epoch: 7, reason: ResetReason::Start }))?;
+    emit(&mut out, &ServerMessage::Listeners(listeners()))?;
+    emit(&mut out, &ServerMessage::Interfaces(links(0)))?;
     emit(&mut out, &table(0, flows.len()))?;
     let rows = flows.iter().map(|live| live.row.clone()).collect();
     delta(&mut out, 0, DeltaRows { new: rows, ..DeltaRows::default() })?;
@@ -106,6 +109,7 @@ fn main() -> io::Result<()> {
             next += 1;
         }
         delta(&mut out, tick, rows)?;
+        emit(&mut out, &ServerMessage::Interfaces(links(tick)))?;
         emit(&mut out, &table(tick, flows.len()))?;
     }
     io::stdout().lock().write_all(&out)
@@ -261,7 +265,7 @@ fn hello() -> ServerHello {
         name: "router1".into(),
         epoch: 7,
         platform: "Linux 6.18.0 x86_64".into(),
-        features: Vec::new(),
+        features: Sight::ALL.map(|sight| sight.feature().to_owned()).to_vec(),
         codecs: Vec::new(),
         interval_ms: 1000,
         kernel: KernelFacts {
@@ -301,6 +305,75 @@ fn host() -> Host {
     }
 }
 
+/// What passes the office's interfaces, as their drivers count.
+fn links(tick: u64) -> Interfaces {
+    let counters = |bytes: u64, drops: u64| LinkCounters {
+        bytes: 40_000_000_000 + bytes,
+        packets: 52_000_000 + bytes / 910,
+        errors: 0,
+        drops,
+    };
+    let (down, up) = (0..tick).fold((0, 0), |(down, up), at| {
+        let wave = 25 + mix(at) % 90;
+        (down + 7_400_000 * wave / 100, up + 4_800_000 * wave / 100)
+    });
+    let link = |index, name: &str, state, received, sent| InterfaceState {
+        index,
+        name: name.into(),
+        kind: None,
+        state,
+        mtu: 1500,
+        received,
+        sent,
+    };
+    let tunnel = InterfaceState {
+        kind: Some("wireguard".into()),
+        mtu: 1420,
+        ..link(5, "wg0", LinkState::Unknown, counters(tick * 9_000, 0), counters(tick * 61_000, 3))
+    };
+    let idle = LinkCounters::default();
+    let list = vec![
+        InterfaceState {
+            mtu: 65536,
+            ..link(1, "lo", LinkState::Unknown, counters(tick * 800, 0), counters(tick * 800, 0))
+        },
+        link(2, "lan0", LinkState::Up, counters(up, 0), counters(down, 0)),
+        link(3, "wan0", LinkState::Up, counters(down + down / 50, 12 + tick / 4), counters(up + up / 50, 0)),
+        link(4, "lan1", LinkState::Down, idle, idle),
+        tunnel,
+    ];
+    Interfaces { at: at(tick), list, left_out: 0 }
+}
+
+fn listeners() -> Listeners {
+    let any4 = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    let any6 = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let lan = IpAddr::from(Ipv4Addr::new(192, 168, 1, 1));
+    let own = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let sockets = [
+        (6, any4, 22, 0, 128),
+        (6, any6, 22, 0, 128),
+        (6, lan, 53, 65_534, 32),
+        (6, own, 55_555, 998, 1024),
+        (17, lan, 53, 65_534, 0),
+        (17, any4, 67, 65_534, 0),
+        (17, any4, 123, 101, 0),
+        (17, any4, 51_820, 0, 0),
+    ];
+    let listener = |(proto, address, port, uid, backlog)| Listener {
+        proto,
+        address,
+        port,
+        v6_only: proto == 6 && address == any6,
+        interface: (port == 67).then_some(2),
+        uid,
+        inode: (port != 51_820).then_some(10_000 + u32::from(port)),
+        waiting: 0,
+        backlog: (proto == 6).then_some(backlog),
+    };
+    Listeners { at: at(0), list: sockets.map(listener).to_vec(), left_out: 0 }
+}
+
 fn table(tick: u64, flows: usize) -> ServerMessage {
     let flows = u64::try_from(flows).unwrap_or(0);
     ServerMessage::Table(TableStats {
@@ -310,8 +383,8 @@ fn table(tick: u64, flows: usize) -> ServerMessage {
         flows,
         truncated: false,
         drop: Some(0),
-        insert_failed: Some(0),
+        insert_failed: Some(tick / 6),
         early_drop: Some(0),
-        tracking: Some(true),
+        tracking: None,
     })
 }

@@ -131,6 +131,7 @@ impl Engine {
             }
             SourceEvent::Rewound => {
                 self.mirror.begin_again();
+                self.machine.begin_again();
                 self.table = None;
                 self.lost = None;
                 self.bye = None;
@@ -222,7 +223,10 @@ impl Engine {
 
     /// Somebody looks at these besides flows.
     pub fn set_look(&mut self, at: &[Sight]) {
-        self.machine.look(at);
+        // A recording has it anyway.
+        if self.playing.is_none() {
+            self.machine.look(at);
+        }
     }
 
     /// What is known of the collector's machine besides its flows and addresses.

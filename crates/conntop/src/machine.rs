@@ -40,6 +40,14 @@ impl Machine {
         }
     }
 
+    /// Forgets everything, as if nothing had been heard yet; what was wished stays.
+    pub fn begin_again(&mut self) {
+        self.links.begin_again();
+        self.listeners = None;
+        self.fill = Fill::default();
+        self.revision += 1;
+    }
+
     /// Wishes another window for the rates.
     pub fn set_window(&mut self, length: Duration) {
         self.links.set_window(length);

@@ -12,7 +12,7 @@ mod sieve;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use conntop_proto::message::ServerMessage;
+use conntop_proto::message::{ServerMessage, Sight};
 
 use self::file::{Out, Place};
 use self::sieve::Sieve;
@@ -21,7 +21,7 @@ use crate::output::exit::{FAILURE, Failure, LOST, USAGE, write_failure};
 use crate::output::rows::Query;
 use crate::output::say;
 use crate::source::record::{RecordError, Recorder};
-use crate::source::{Messages, NodeId, SourceEnd, SourceEvent};
+use crate::source::{Messages, NodeId, Request, SourceEnd, SourceEvent};
 
 /// How long what was recorded may wait to be written: what a crash costs at most.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -46,6 +46,7 @@ pub async fn run(common: &Common, args: &RecordArgs, stop: impl Future<Output = 
     };
     let mut session = open(&beside).await?;
     session.announce();
+    session.sources.request_all(&Request::Look(Sight::ALL.to_vec()));
     if query.is_some() {
         session.know_places().await;
     }

@@ -80,6 +80,10 @@ impl Links {
         self.readings.clear();
     }
 
+    pub(super) fn begin_again(&mut self) {
+        *self = Self { window: self.window, ..Self::default() };
+    }
+
     pub(super) fn set_window(&mut self, length: Duration) {
         self.window = length;
     }

@@ -335,6 +335,9 @@ impl App {
     /// # Errors
     /// When a message contradicts itself; [`App::fail`] shows it.
     pub fn apply_of(&mut self, node: NodeId, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
+        if matches!(event, SourceEvent::Rewound) {
+            self.rewound(node);
+        }
         self.nodes.apply(node, event, now)?;
         self.applied(node);
         Ok(())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use conntop::engine::Engine;
 use conntop::enrich::Enricher;
 use conntop::nodes::Nodes;
-use conntop::source::{Messages, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+use conntop::source::{Messages, Playing, SourceEnd, SourceError, SourceErrorKind, SourceEvent, Speed};
 use conntop::tui::action::{Action, Edit, Effect};
 use conntop::tui::app::{App, Gesture, Options};
 use conntop::tui::bindings::Context;
@@ -21,6 +21,8 @@ use conntop_proto::message::{Lost, ServerMessage, Synced};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+/// The office's clock when the recording begins.
+const OFFICE_BOOT: u64 = 86_400_000 * 12;
 const OFFICE: &str = include_str!("../fixtures/office.ndjson");
 
 /// An application on a screen of text.
@@ -32,6 +34,8 @@ pub(crate) struct Stage {
     size: (u16, u16),
     /// Messages that are still to come, by the second.
     seconds: std::vec::IntoIter<Vec<ServerMessage>>,
+    /// Where the recording stands, if it is shown as one.
+    recording: Option<Duration>,
 }
 
 impl Stage {
@@ -46,8 +50,18 @@ impl Stage {
 
     /// The same with wishes.
     pub(crate) fn with(columns: u16, lines: u16, enricher: Enricher, options: Options) -> Self {
-        let options = Options { source: "replay".into(), local: true, ..options };
-        let nodes = Nodes::one(Engine::default(), "replay");
+        Self::of(columns, lines, enricher, Options { source: "replay".into(), local: true, ..options })
+    }
+
+    /// The recording as `conntop replay` shows it.
+    pub(crate) fn replayed(columns: u16, lines: u16) -> Self {
+        let options = Options { source: "office.ndjson".into(), recording: true, ..Options::default() };
+        Self::of(columns, lines, Enricher::default(), options)
+    }
+
+    fn of(columns: u16, lines: u16, enricher: Enricher, options: Options) -> Self {
+        let recording = options.recording.then(Duration::default);
+        let nodes = Nodes::one(Engine::default(), options.source.clone());
         let mut stage = Self {
             app: App::of(nodes.with(enricher), options, (columns, lines)),
             charset: charset::Unicode,
@@ -55,6 +69,7 @@ impl Stage {
             now: Instant::now(),
             size: (columns, lines),
             seconds: seconds().into_iter(),
+            recording,
         };
         stage.app.refresh(stage.now);
         stage
@@ -167,7 +182,9 @@ impl Stage {
     /// One second of the recording passes; a paused application takes nothing in.
     pub(crate) fn second(&mut self) {
         self.now += Duration::from_secs(1);
-        if !self.app.paused() {
+        if self.stands() {
+            self.playing(Duration::ZERO);
+        } else if !self.app.paused() {
             let messages = self.seconds.next();
             match messages {
                 Some(mut messages) => {
@@ -177,11 +194,33 @@ impl Stage {
                         self.apply(SourceEvent::Connected(hello));
                     }
                     self.apply(SourceEvent::Messages(Messages::new(messages)));
+                    self.playing(Duration::from_secs(1));
                 }
                 None => self.apply(SourceEvent::Ended(SourceEnd::Finished)),
             }
         }
         self.app.refresh(self.now);
+    }
+
+    /// Whether it is a recording that somebody has paused.
+    fn stands(&self) -> bool {
+        let pauses = |effect: &&Effect| matches!(effect, Effect::Pause(_));
+        self.recording.is_some() && self.effects.iter().rfind(pauses) == Some(&Effect::Pause(true))
+    }
+
+    /// Tells where the recording stands, so much further than before.
+    fn playing(&mut self, further: Duration) {
+        let Some(at) = self.recording else { return };
+        let millis = u64::try_from(at.as_millis()).expect("a short recording");
+        self.apply(SourceEvent::Playing(Playing {
+            at,
+            length: Some(Duration::from_secs(24)),
+            speed: Speed::NORMAL,
+            paused: self.stands(),
+            rewinds: true,
+            boot: BootMillis(OFFICE_BOOT + millis),
+        }));
+        self.recording = Some(at + further);
     }
 
     pub(crate) fn resize(&mut self, columns: u16, lines: u16) {

@@ -31,6 +31,8 @@ impl Timeline {
             ServerMessage::Hello(hello) => self.hello(hello),
             ServerMessage::Delta(delta) => self.time(delta.at),
             ServerMessage::Table(table) => self.time(table.at),
+            ServerMessage::Interfaces(interfaces) => self.time(interfaces.at),
+            ServerMessage::Listeners(listeners) => self.time(listeners.at),
             _ => {}
         }
         self.at

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::App;
 use super::layers::Open;
+use super::pace::Pace;
+use crate::flow::NodeId;
 use crate::source::{Control, Playing, Speed};
 use crate::tui::action::Effect;
 use crate::tui::screen::Span;
@@ -18,6 +20,13 @@ impl App {
         }
         self.paused = if self.paused.is_some() { None } else { Some(now) };
         Effect::Pause(self.paused.is_some())
+    }
+
+    /// A recording begins anew: what is shown of the time behind is not known yet.
+    pub(super) fn rewound(&mut self, node: NodeId) {
+        if let Some(pace) = self.paces.get_mut(usize::from(node.0)) {
+            *pace = Pace::default();
+        }
     }
 
     /// Asks something of the recording, if this is one.

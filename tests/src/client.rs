@@ -9,7 +9,7 @@ use conntop::mirror::Limits;
 use conntop::source::{RemoteConfig, Request, Security, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Subscribe};
+use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Subscribe, Terminate, Terminated};
 use tokio::runtime::Runtime;
 
 use crate::judge::{Seen, uptime_ms};
@@ -61,6 +61,7 @@ pub struct Client {
     source: Source,
     engine: Engine,
     told: Told,
+    terminated: Vec<Terminated>,
 }
 
 impl Client {
@@ -92,7 +93,8 @@ impl Client {
             remote(config)
         };
         // Ghosts and limits of the mirror are not what is tested here.
-        Ok(Client { runtime, source, engine: Engine::new(Limits::default()), told: Told::default() })
+        let (engine, told) = (Engine::new(Limits::default()), Told::default());
+        Ok(Client { runtime, source, engine, told, terminated: Vec::new() })
     }
 
     /// What it knows.
@@ -110,6 +112,25 @@ impl Client {
     /// Says which flows it looks at.
     pub fn look_at(&self, flows: Ids) {
         self.source.request(Request::Focus(flows));
+    }
+
+    /// Orders the end of a flow and waits for the answer.
+    ///
+    /// # Errors
+    /// As [`Client::until`].
+    pub fn terminate(&mut self, terminate: Terminate, time: Duration) -> Result<Terminated> {
+        let deadline = Instant::now() + time;
+        self.source.request(Request::Terminate { terminate, until: deadline });
+        loop {
+            let answer = self.terminated.iter().position(|answer| answer.request == terminate.request);
+            if let Some(at) = answer {
+                return Ok(self.terminated.swap_remove(at));
+            }
+            match self.step(deadline)? {
+                Step::Applied => {}
+                Step::Over | Step::TimeIsUp => bail!("no answer to {terminate:?}; {}", self.describe()),
+            }
+        }
     }
 
     /// Takes in what comes until the condition holds.
@@ -176,6 +197,9 @@ impl Client {
         let Some(event) = event else { return Ok(Step::Over) };
         if let SourceEvent::Messages(messages) = &event {
             for message in messages.as_slice() {
+                if let ServerMessage::Terminated(answer) = message {
+                    self.terminated.push(answer.clone());
+                }
                 if let ServerMessage::Delta(delta) = message {
                     self.told.new += delta.new.id.len();
                     self.told.traffic += delta.traffic.id.len();

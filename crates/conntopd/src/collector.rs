@@ -56,7 +56,7 @@ use self::hub::{Hub, Setup, Wires};
 use self::known::Known;
 pub use self::known::{Knowledge, NameFiles};
 pub(crate) use self::orders::Said;
-pub use self::orders::{Answer, Order};
+pub use self::orders::{Answer, Answered, Order};
 use self::pool::Pool;
 use self::report::{Found, Sysctls};
 use self::requests::Requests;

@@ -9,6 +9,7 @@
 )]
 
 mod daemon_life;
+mod ending;
 mod lab_works;
 mod names;
 mod nodes;

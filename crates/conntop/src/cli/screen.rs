@@ -110,6 +110,7 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
         asks_names: session.lookups.asks(),
         hide_own: common.hide_own == Some(true),
         services: last.services.unwrap_or(common.no_servname != Some(true)),
+        read_only: common.read_only == Some(true),
         keymap: common.look.keymap().map_err(|error| Failure::new(CONFIG, error.to_string()))?,
         zone: Zone::system(env::var("TZ").ok().as_deref()),
         ..Options::default()

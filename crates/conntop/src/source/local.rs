@@ -6,11 +6,11 @@ use std::time::Duration;
 use conntop_proto::message::{Host, ServerMessage, Subscribe};
 pub use conntopd::collector::{Acts, CpuBudget};
 use conntopd::collector::{
-    Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Order, Subscriber,
+    Answered, Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Order, Subscriber,
     SubscriberConfig, read_host,
 };
 pub(super) use conntopd::collector::{
-    clock, hello, read_interfaces as interfaces, read_listeners as listeners,
+    TERMINATE, clock, hello, read_interfaces as interfaces, read_listeners as listeners,
 };
 use conntopd::frame::Frame;
 use nfnetlink::netns::Netns;
@@ -108,11 +108,12 @@ async fn run(
     }
     // The subscription keeps the collector awake; the handle would keep its threads.
     drop(handle);
-    let (answer, mut answers) = mpsc::channel(ANSWERS);
+    let (answer, mut answers) = mpsc::channel::<Answered>(ANSWERS);
     loop {
         tokio::select! {
             Some(answer) = answers.recv() => {
-                let said = Messages::new([ServerMessage::Terminated(answer)]);
+                audit::tell(&answer.line);
+                let said = Messages::new([ServerMessage::Terminated(answer.terminated)]);
                 if events.send(SourceEvent::Messages(said)).await.is_err() {
                     return;
                 }

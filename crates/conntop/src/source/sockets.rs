@@ -5,6 +5,7 @@
 //! would cost more than the CPU budget, and tells what has changed. What begins and ends between two
 //! passes leaves at most the rest of a socket (TIME-WAIT) to be seen, without counters.
 
+mod closing;
 mod doors;
 mod end;
 mod read;
@@ -18,8 +19,8 @@ use std::time::Duration;
 use conntop_proto::delta::DeltaHeader;
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::{
-    Host, KernelFacts, Origin, Pass, Reset, ResetReason, ServerHello, ServerMessage, Sight, Subscribe,
-    Synced, TableStats,
+    Host, KernelFacts, Origin, Outcome, Pass, Reset, ResetReason, ServerHello, ServerMessage, Sight,
+    Subscribe, Synced, TableStats, Terminate, Terminated,
 };
 use nfnetlink::netns;
 use tokio::sync::mpsc;
@@ -27,7 +28,8 @@ use tokio::time::{Instant, sleep_until};
 
 use self::read::Reader;
 use self::table::SocketTable;
-use super::local::{self, LocalConfig, clock};
+use super::audit;
+use super::local::{self, Acts, LocalConfig, TERMINATE, clock};
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 
 /// Bounds of the interval, those of a collector.
@@ -104,7 +106,10 @@ impl Task {
             netns: netns::identity().ok().map(|(_, inode)| inode),
             ..KernelFacts::default()
         };
-        let hello = local::hello(config.name.clone(), interval, clock::both().wall_ms, kernel);
+        let mut hello = local::hello(config.name.clone(), interval, clock::both().wall_ms, kernel);
+        if config.acts == Acts::Allowed {
+            hello.features.push(TERMINATE.to_owned());
+        }
         let (table, host) = (SocketTable::new(MOST_FLOWS), Host::default());
         let (host_at, look, cursor) = (None, Vec::new(), 0);
         let task = Self { reader, table, hello, config, interval, events, host, host_at, look, cursor };
@@ -129,7 +134,11 @@ impl Task {
                         }
                     }
                     Some(Request::Pause(on)) => paused = on,
-                    Some(Request::Terminate { .. }) => {}
+                    Some(Request::Terminate { terminate, until }) => {
+                        if Instant::now().into_std() <= until && !self.terminate(&terminate).await {
+                            return;
+                        }
+                    }
                     // All sockets are read each time.
                     Some(Request::Focus(_) | Request::Play(_)) => {}
                     None => return,
@@ -159,6 +168,24 @@ impl Task {
                 }
             }
         }
+    }
+
+    /// Closes the socket of a flow, if that is allowed; whether anybody listens.
+    async fn terminate(&self, order: &Terminate) -> bool {
+        let (answer, named) = match self.config.acts {
+            Acts::Allowed => closing::close(&self.table, self.hello.epoch, order),
+            Acts::None => {
+                let Terminate { request, id, .. } = *order;
+                (Terminated { request, id, outcome: Outcome::Refused, text: String::new() }, None)
+            }
+        };
+        let (who, id, outcome) = (audit::who(), order.id.0, answer.outcome);
+        let ends = named.map_or_else(String::new, |named| {
+            format!(", {:?} {} to {}", named.transport, named.local, named.remote).to_lowercase()
+        });
+        audit::tell(&format!("terminate: {who}: close the socket of flow {id}{ends}: {outcome:?}"));
+        let said = Messages::new([ServerMessage::Terminated(answer)]);
+        self.events.send(SourceEvent::Messages(said)).await.is_ok()
     }
 
     /// Whether anybody listens. The first pass over many sockets comes in parts.

@@ -4,9 +4,12 @@
 //! only way in which the pure [`super::app::App`] reaches the world; the event loop carries them out.
 
 use std::net::IpAddr;
+use std::time::Instant;
+
+use conntop_proto::message::Terminate;
 
 use super::pane::Pane;
-use crate::source::Control;
+use crate::source::{Control, NodeId};
 
 /// One step or jump in whatever is on top: the rows, a menu, a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +118,10 @@ pub enum Action {
     Copy,
     /// Asks whether and how to end the selected flow.
     End,
+    /// Has the entry of the flow removed that the question is about.
+    Forget,
+    /// Has its socket closed.
+    CloseSocket,
     /// Opens the filter line.
     Filter,
     /// Opens the search line of the help.
@@ -176,6 +183,17 @@ pub enum Effect {
     Repaint,
     /// Make the kernel track connections; the outcome comes back to the application.
     Activate,
+    /// Look what the program and the person are connected by; it comes back to the application.
+    LookAround,
+    /// Have a flow ended; the answer is a message of the node.
+    Terminate {
+        /// Whose flow.
+        node: NodeId,
+        /// Which one, and how.
+        terminate: Terminate,
+        /// When it is not to be asked for any more.
+        until: Instant,
+    },
     /// Remove what an earlier run of the program left in the kernel.
     RemoveLeftover,
     /// Download databases of places; how that goes on comes back as something learned.

@@ -13,6 +13,7 @@ mod choosing;
 mod compose;
 mod cursor;
 mod details;
+mod ending;
 mod facts;
 mod filtering;
 mod groups;
@@ -32,11 +33,12 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use conntop_proto::columns::Ids;
-use conntop_proto::message::ServerMessage;
+use conntop_proto::message::{Act, ServerMessage};
 use ratatui::layout::Rect;
 
 use self::boards::{Board, Boards, Chosen, Scene};
 use self::cursor::Cursor;
+pub use self::ending::Surroundings;
 use self::filtering::Filtering;
 use self::layers::{Open, Question};
 use self::listing::{Ask, Listing};
@@ -120,6 +122,8 @@ pub struct Options {
     pub remembered: Outlook,
     /// What went wrong before the screen began, for people: heading and text.
     pub told: Option<(&'static str, String)>,
+    /// Whether no flow is ever ended.
+    pub read_only: bool,
     /// What keys do.
     pub keymap: Keymap,
 }
@@ -161,6 +165,8 @@ pub struct App {
     activated: bool,
     /// How far a download of databases is.
     download: Option<String>,
+    /// Number of the latest order to end a flow.
+    orders: u32,
     visible: Vec<FlowKey>,
     /// Hosts that are on the screen without a flow of theirs.
     visible_hosts: Vec<(NodeId, IpAddr)>,
@@ -212,6 +218,7 @@ impl App {
             hold_until: None,
             activated: false,
             download: None,
+            orders: 0,
             visible: Vec::new(),
             visible_hosts: Vec::new(),
             screen: Screen::default(),
@@ -319,7 +326,8 @@ impl App {
         };
         let waits = self.nodes.engines().any(waits);
         let second = waits.then(|| now + Duration::from_secs(1));
-        [self.hold_until, second].into_iter().flatten().min()
+        let ending = self.layers.last().and_then(Open::due).filter(|due| *due > now);
+        [self.hold_until, second, ending].into_iter().flatten().min()
     }
 
     /// Takes in what the source of the first node told.
@@ -335,6 +343,9 @@ impl App {
     /// # Errors
     /// When a message contradicts itself; [`App::fail`] shows it.
     pub fn apply_of(&mut self, node: NodeId, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
+        if let SourceEvent::Messages(messages) = &event {
+            messages.as_slice().iter().for_each(|message| self.hear_of_end(node, message, now));
+        }
         if matches!(event, SourceEvent::Rewound) {
             self.rewound(node);
         }
@@ -353,6 +364,7 @@ impl App {
         message: &ServerMessage,
         now: Instant,
     ) -> Result<(), MirrorError> {
+        self.hear_of_end(node, message, now);
         self.nodes.apply_message(node, message, now)?;
         self.applied(node);
         Ok(())
@@ -398,6 +410,9 @@ impl App {
         let mut effects = Vec::new();
         match action {
             Action::Quit => effects.push(Effect::Quit),
+            Action::End => effects.extend(self.begin_ending(now)),
+            Action::Forget => effects.extend(self.order_end(Act::Forget, now)),
+            Action::CloseSocket => effects.extend(self.order_end(Act::Close, now)),
             Action::Suspend => effects.push(Effect::Suspend),
             Action::Redraw => effects.push(Effect::Repaint),
             Action::Close => self.close(),
@@ -417,7 +432,7 @@ impl App {
             Action::Pick => self.pick(),
             Action::Only => self.open_only(only::Want::Only),
             Action::Not => self.open_only(only::Want::Not),
-            Action::Columns | Action::Copy | Action::End => {}
+            Action::Columns | Action::Copy => {}
             Action::Mark => self.mark(),
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),

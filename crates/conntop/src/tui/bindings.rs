@@ -31,6 +31,8 @@ pub enum Context {
     Prompt,
     /// A question.
     Dialog,
+    /// The question whether to end a flow.
+    Ending,
     /// A message.
     Notice,
 }
@@ -47,6 +49,7 @@ impl Context {
         Self::Menu,
         Self::Prompt,
         Self::Dialog,
+        Self::Ending,
         Self::Notice,
     ];
 
@@ -63,6 +66,7 @@ impl Context {
             Self::Menu => "Menu",
             Self::Prompt => "While typing",
             Self::Dialog => "Question",
+            Self::Ending => "End a flow",
             Self::Notice => "Message",
         }
     }
@@ -83,7 +87,7 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Details, Dialog, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
+use Context::{Details, Dialog, Ending, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
 
 const ROWS: &[Context] = &[Flows];
 const PANES: &[Context] = &[Flows, Groups, Tables];
@@ -92,7 +96,8 @@ const OF_FLOWS: &[Context] = &[Flows, Groups];
 const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu];
 const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu];
 const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
-const ANYWHERE: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Prompt, Dialog, Notice];
+const ANYWHERE: &[Context] =
+    &[Flows, Groups, Tables, Details, Whois, Help, Menu, Prompt, Dialog, Ending, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -216,7 +221,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[named(KeyCode::Enter)], Action::Close, &[Notice], "close", "Close"),
     bind(&[Key::ch('q')], Action::Close, CLOSES, "close", "Close"),
     bind(&[Key::ch('q'), Key::f(10)], Action::Quit, PANES, "quit", "Quit"),
-    bind(&[Key::f(10)], Action::Quit, &[Details, Whois, Help, Menu, Prompt, Dialog, Notice], "quit", ""),
+    bind(
+        &[Key::f(10)],
+        Action::Quit,
+        &[Details, Whois, Help, Menu, Prompt, Dialog, Ending, Notice],
+        "quit",
+        "",
+    ),
     bind(
         &[Key::ctrl('c')],
         Action::Quit,
@@ -224,7 +235,7 @@ pub const BINDINGS: &[Binding] = &[
         "quit",
         "",
     ),
-    bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog], "cancel", ""),
+    bind(&[Key::ctrl('c')], Action::Close, &[Prompt, Dialog, Ending], "cancel", ""),
     bind(&[named(KeyCode::Up), Key::ch('k')], Action::Move(Motion::Up), SCROLLS, "one line up", ""),
     bind(&[named(KeyCode::Down), Key::ch('j')], Action::Move(Motion::Down), SCROLLS, "one line down", ""),
     bind(
@@ -347,7 +358,16 @@ pub const BINDINGS: &[Binding] = &[
         "",
     ),
     bind(&[Key::ch('y'), Key::ch('Y')], Action::Yes, &[Dialog], "yes", "Yes"),
-    bind(&[Key::ch('n'), Key::ch('N'), Key::ch('q')], Action::No, &[Dialog], "no", "No"),
+    bind(&[Key::ch('n'), Key::ch('N'), Key::ch('q')], Action::No, &[Dialog, Ending], "no", "No"),
+    bind(
+        &[Key::ch('c')],
+        Action::CloseSocket,
+        &[Ending],
+        "close the socket that the flow has here",
+        "Close socket",
+    ),
+    bind(&[Key::ch('f')], Action::Forget, &[Ending], "forget the flow's conntrack entry", "Forget"),
+    bind(&[named(KeyCode::Enter)], Action::No, &[Ending], "leave the flow as it is", ""),
     bind(&[Key::ctrl('l')], Action::Redraw, ANYWHERE, "draw the screen anew", ""),
     bind(&[Key::ctrl('z')], Action::Suspend, ANYWHERE, "back to the shell until `fg`", ""),
 ];

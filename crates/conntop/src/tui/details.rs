@@ -173,7 +173,7 @@ fn maybe(word: &str, value: Option<String>) -> Spans {
     }
 }
 
-fn tuple(tuple: &Tuple) -> String {
+pub(crate) fn tuple(tuple: &Tuple) -> String {
     let proto = tuple.proto.name().map_or_else(|| tuple.proto.0.to_string(), str::to_owned);
     let (src, dst, more) = match tuple.l4 {
         L4::Ports { src, dst } => {
@@ -193,7 +193,7 @@ fn counters(counters: Counters) -> String {
 }
 
 /// What NAT does to the flow, one sentence each.
-fn nat(orig: &Tuple, reply: &Tuple) -> Vec<String> {
+pub(crate) fn nat(orig: &Tuple, reply: &Tuple) -> Vec<String> {
     let plain = orig.inverse();
     let mut out = Vec::new();
     let (sport, dport) = ports(orig);

@@ -4,6 +4,7 @@
 //! Nothing keeps a key waiting: bringing the rows up to date and taking in messages are done for
 //! `SLICE` at a time. Either is finished before the other goes on, so rows are made of one state.
 
+mod around;
 mod ask;
 mod focus;
 mod inbox;
@@ -250,6 +251,10 @@ pub async fn run(
                     Ok(text) => app.activated(text),
                     Err(text) => app.report("Activate tracking", text),
                 },
+                Effect::LookAround => app.look_around(&around::look()),
+                Effect::Terminate { node, terminate, until } => {
+                    sources.request(node, Request::Terminate { terminate, until });
+                }
                 Effect::Whois(address) => registries.ask(address),
                 Effect::FetchPlaces => geoip::start(lookups.finder()),
                 Effect::RefusePlaces => {

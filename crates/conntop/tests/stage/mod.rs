@@ -43,6 +43,20 @@ impl Stage {
         Self::knowing(columns, lines, Enricher::default())
     }
 
+    /// One that looks at another machine.
+    pub(crate) fn remote(columns: u16, lines: u16) -> Self {
+        let mut stage = Self::new(columns, lines);
+        let options = Options { source: "router1".into(), ..Options::default() };
+        stage.app = App::of(Nodes::one(Engine::default(), "router1"), options, (columns, lines));
+        stage.app.refresh(stage.now);
+        stage
+    }
+
+    /// The moment on this stage.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// The same with something known beside the flows.
     pub(crate) fn knowing(columns: u16, lines: u16, enricher: Enricher) -> Self {
         Self::with(columns, lines, enricher, Options::default())

@@ -105,7 +105,7 @@ impl Ender {
                         Ok(Destroyed::Closed) => Done::of(Outcome::Done),
                         Ok(Destroyed::Gone) => no("the socket has just been closed by itself"),
                         Err(Error::Unsupported { .. }) => {
-                            let text = "this kernel was built without CONFIG_INET_DIAG_DESTROY";
+                            let text = "it was built without CONFIG_INET_DIAG_DESTROY";
                             Done::because(Outcome::Unsupported, text)
                         }
                         Err(error) => failed(&error),

@@ -24,7 +24,16 @@ const AT_ONCE: u32 = 10;
 const EARN: Duration = Duration::from_secs(1);
 
 /// Where answers go.
-pub type Answer = mpsc::Sender<Terminated>;
+pub type Answer = mpsc::Sender<Answered>;
+
+/// What came of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// For the client.
+    pub terminated: Terminated,
+    /// The line that the log got, for those whose log is another.
+    pub line: String,
+}
 
 /// Somebody wants a flow to end.
 #[derive(Clone, Debug)]
@@ -41,33 +50,37 @@ impl Order {
     /// Somebody gave it who may not. Said in the log only to the first, or they could fill it.
     pub(crate) fn refuse(&self, said: Said) {
         let done = Done::of(Outcome::Refused);
+        let line = self.line(None, &done);
         if said == Said::Not {
-            self.log(None, &done);
+            tracing::info!("{line}");
         }
-        self.answer(done);
+        self.answer(done, line);
     }
 
     /// Answers it, and leaves a line in the log.
     fn close(&self, target: Option<&Target>, done: Done) {
         // Whoever orders too much could fill it.
+        let line = self.line(target, &done);
         if done.outcome != Outcome::Limit {
-            self.log(target, &done);
+            tracing::info!("{line}");
         }
-        self.answer(done);
+        self.answer(done, line);
     }
 
-    fn log(&self, target: Option<&Target>, done: &Done) {
+    fn line(&self, target: Option<&Target>, done: &Done) -> String {
         let Terminate { id, act, .. } = self.terminate;
         let flow = Named { id: id.0, target };
         let (who, outcome, text) = (&self.who, word(done.outcome), &done.text);
         let because = if text.is_empty() { "" } else { ": " };
-        tracing::info!("terminate: {who}: {} {flow}: {outcome}{because}{text}", verb(act));
+        format!("terminate: {who}: {} {flow}: {outcome}{because}{text}", verb(act))
     }
 
-    fn answer(&self, done: Done) {
+    fn answer(&self, done: Done, line: String) {
         let Terminate { request, id, .. } = self.terminate;
         let Done { outcome, text } = done;
-        let _ = self.answer.try_send(Terminated { request, id, outcome, text });
+        let terminated = Terminated { request, id, outcome, text };
+        // Nobody waits for it if the client has left.
+        let _ = self.answer.try_send(Answered { terminated, line });
     }
 }
 

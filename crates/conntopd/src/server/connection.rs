@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::admission::{Admission, Refusal, Source};
 use super::feed::{BadSubscription, Feed, Subscription};
 use super::stream::Stream;
-use crate::collector::{Answer, Order, Said, TERMINATE};
+use crate::collector::{Answer, Answered, Order, Said, TERMINATE};
 use crate::session::{CLOSE_TIME, End, Request, Session};
 
 /// Bytes read at once, on the stack.
@@ -92,7 +92,7 @@ pub(super) struct Connection<F: Feed> {
     said: Said,
     /// Where orders to end flows are answered.
     answer: Answer,
-    answers: mpsc::Receiver<Terminated>,
+    answers: mpsc::Receiver<Answered>,
 }
 
 /// What a client may do.
@@ -196,7 +196,7 @@ impl<F: Feed> Connection<F> {
             () = sleep_until(Instant::from_std(self.session.deadline())) => Event::Due,
             ready = self.stream.readable(), if self.session.wants_input() => Event::Readable(ready),
             ready = self.stream.writable(), if self.session.has_output() => Event::Writable(ready),
-            Some(answer) = self.answers.recv() => Event::Terminated(answer),
+            Some(answer) = self.answers.recv() => Event::Terminated(answer.terminated),
             frame = next => Event::Frame(frame),
         }
     }

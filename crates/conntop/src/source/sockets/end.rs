@@ -33,6 +33,10 @@ impl End {
         Self { cookie: socket.cookie, seen: pass, state: state(transport, socket.state), totals }
     }
 
+    pub(super) fn cookie(&self) -> u64 {
+        self.cookie
+    }
+
     /// Whether it is this socket.
     pub(super) fn is(&self, socket: &SocketInfo) -> bool {
         self.cookie == socket.cookie

@@ -3,6 +3,7 @@
 //! A connection between two sockets of this machine is one flow with two ends. A flow ends when a whole
 //! pass finds no socket of it any more; its id is never used again.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use conntop_proto::delta::{DeltaRows, EndedRow};
@@ -15,6 +16,15 @@ use nfnetlink::diag::{SocketInfo, SocketState, Transport};
 
 use super::doors::{Doors, Side};
 use super::end::{self, End};
+
+/// One socket and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) transport: Transport,
+    pub(super) local: SocketAddr,
+    pub(super) remote: SocketAddr,
+    pub(super) cookie: u64,
+}
 
 /// The machine's connections.
 #[derive(Debug)]
@@ -154,6 +164,23 @@ impl SocketTable {
         flow.set_end(side, End::new(transport, side, socket, pass));
         self.flows.insert(orig, flow);
         new.push(orig);
+    }
+
+    /// What names the socket of a flow: that of its opener, or the other one.
+    pub(super) fn named(&self, id: FlowId) -> Option<Named> {
+        let (orig, flow) = self.flows.iter().find(|(_, flow)| flow.id == id)?;
+        let (tuple, end) = match (&flow.client, &flow.server) {
+            (Some(end), _) => (*orig, end),
+            (None, Some(end)) => (orig.inverse(), end),
+            (None, None) => return None,
+        };
+        let L4::Ports { src, dst } = tuple.l4 else { return None };
+        Some(Named {
+            transport: if tuple.proto == Proto::TCP { Transport::Tcp } else { Transport::Udp },
+            local: SocketAddr::new(tuple.src, src),
+            remote: SocketAddr::new(tuple.dst, dst),
+            cookie: end.cookie(),
+        })
     }
 
     /// Flows that are held.

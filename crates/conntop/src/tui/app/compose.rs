@@ -357,6 +357,7 @@ impl App {
                 Layer::Menu { title: "Sort by".to_owned(), items, at: *at }
             }
             Open::Choice(choice) => choice.layer(),
+            Open::Ending(ending) => ending.layer(&self.ending_keys(), self.size.1, now),
             Open::Question(question) => {
                 ask_for(*question, self.options.leftover.as_deref(), &self.options.keymap)
             }

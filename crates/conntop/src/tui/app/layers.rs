@@ -6,6 +6,7 @@ use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
 use super::choice::Choice;
+use super::ending::Ending;
 use super::listing::sortable;
 use super::whois::Asked;
 use crate::flow::FlowKey;
@@ -40,6 +41,8 @@ pub(crate) enum Open {
     Question(Question),
     /// Who has an address.
     Whois(Asked),
+    /// Whether a flow is to be ended, and what came of it.
+    Ending(Box<Ending>),
     Notice {
         title: &'static str,
         text: String,
@@ -68,7 +71,17 @@ impl Open {
             Self::Help { .. } => Context::Help,
             Self::Sort { .. } | Self::Choice(_) => Context::Menu,
             Self::Question(_) => Context::Dialog,
+            Self::Ending(ending) if ending.asks() => Context::Ending,
+            Self::Ending(_) => Context::Notice,
             Self::Notice { .. } => Context::Notice,
+        }
+    }
+
+    /// When it says something else though nothing happens.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Ending(ending) => ending.due(),
+            _ => None,
         }
     }
 
@@ -151,7 +164,7 @@ impl App {
             Some(Open::Choice(Choice { at, items, .. })) => {
                 *at = moved(*at, motion, page, items.len().saturating_sub(1));
             }
-            Some(Open::Question(_) | Open::Notice { .. }) => {}
+            Some(Open::Question(_) | Open::Ending(_) | Open::Notice { .. }) => {}
         }
         true
     }

@@ -1,7 +1,8 @@
 //! Filters: any text is read or refused with a place in it; what is read prints as something that reads
-//! the same, and can be asked about any flow, of which it says the contrary of its negation.
+//! the same, and can be asked about any flow, of which it says the contrary of its negation. What is offered
+//! to complete a text is read where it stands.
 
-use conntop::filter::{Filter, MAX_LENGTH, Tri};
+use conntop::filter::{Field, Filter, MAX_LENGTH, Tri, Typed, complete, context};
 use conntop::flow::{Now, Source};
 use conntop::mirror::Mirror;
 use conntop_proto::flow::BootMillis;
@@ -26,8 +27,30 @@ fn flows() -> Mirror {
     mirror
 }
 
+/// What is offered at the end of a text fits there: it makes nothing wrong that is not wrong without it.
+fn check_offers(text: &str) {
+    if text.len() > MAX_LENGTH / 2 {
+        return;
+    }
+    let odd = ["a b", "\"", "\\", "and", "un*", "none", "(", "in", "10.0.0.1", "443", "AS1", "0x10", ""];
+    let mut values = |_: &'static Field| odd.map(str::to_owned).to_vec();
+    let _some = context(text);
+    let Some(completion) = complete(text, &mut values) else { return };
+    let before = &text[..completion.span.start];
+    if matches!(Filter::typed(before), Typed::Wrong(_)) {
+        return;
+    }
+    for candidate in completion.candidates {
+        let completed = format!("{before}{candidate}");
+        if let Typed::Wrong(error) = Filter::typed(&completed) {
+            assert!(error.to_string().contains("nested deeper"), "{}", error.caret(&completed));
+        }
+    }
+}
+
 pub(crate) fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
+    check_offers(&text);
     let filter = match Filter::parse(&text) {
         Ok(filter) => filter,
         Err(error) => {

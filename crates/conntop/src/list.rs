@@ -57,6 +57,10 @@ pub async fn run(common: &Common, args: &ListArgs, out: &mut dyn Write) -> Resul
             say(&format_args!("names: nobody has answered for {unasked} hosts"));
         }
     }
+    if query.asks_names() {
+        let more = if args.names { "" } else { "; --names asks for the others" };
+        say(&format_args!("names of {} hosts are known{more}", session.nodes.enricher().named()));
+    }
     for notice in session.notices() {
         say(&notice);
     }

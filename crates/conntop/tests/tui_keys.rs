@@ -219,3 +219,62 @@ fn an_invalid_filter_leaves_the_one_of_before() {
     // What was accepted in between is what counts.
     check(before, "/ \" or dport 80\" Enter / \" or\"", false, Some(&["53", "80"]));
 }
+
+/// What stands in the line of the filter.
+fn typed(stage: &Stage) -> String {
+    stage.app.screen().filter.as_ref().map_or_else(String::new, |line| line.text.clone())
+}
+
+#[test]
+fn what_was_taken_comes_back() {
+    let mut stage = Stage::new(120, 40);
+    stage.play(
+        "+3 / \"dport 443\" Enter / Ctrl-U \"udp\" Enter / Ctrl-U \"udp\" Enter / Ctrl-U \"port 53\" Enter",
+    );
+    for (script, wanted) in [
+        // Not the one that stands there.
+        ("/ Up", "udp"),
+        ("Up", "dport 443"),
+        ("Up", "dport 443"),
+        ("Down", "udp"),
+        ("Down", "port 53"),
+        ("Down", "port 53"),
+        ("Ctrl-U \"tc\" Up Down", "tc"),
+        ("Esc", "port 53"),
+        // A candidate that was taken is part of the line.
+        ("/ Ctrl-U \"prot\" Tab \"tc\" Tab Enter", "proto tcp "),
+        ("/ Up", "port 53"),
+        ("Down", "proto tcp "),
+        ("Esc Esc", ""),
+        ("/ Up", "proto tcp "),
+    ] {
+        stage.play(script);
+        assert_eq!(typed(&stage), wanted, "{script}");
+    }
+}
+
+#[test]
+fn candidates_are_gone_through_and_left() {
+    let mut stage = Stage::new(120, 40);
+    stage.play("+12 /");
+    for (script, wanted) in [
+        ("\"dport \" Tab", "dport https"),
+        ("Shift-Tab", "dport "),
+        ("Shift-Tab", "dport ~"),
+        ("Tab", "dport "),
+        ("Tab Tab", "dport https-alt"),
+        // Back to what was typed, then out.
+        ("Esc", "dport "),
+        ("\"ht\" Tab", "dport http"),
+        ("Tab Tab", "dport https-alt"),
+        ("\" and st\" Tab", "dport https-alt and stat"),
+        ("Tab", "dport https-alt and state"),
+        ("Tab", "dport https-alt and status"),
+        ("Left Left Left Backspace Tab", "dport https-alt and stattus"),
+        ("Esc Esc", ""),
+    ] {
+        stage.play(script);
+        assert_eq!(typed(&stage), wanted, "{script}");
+    }
+    assert!(stage.app.screen().filter.is_none());
+}

@@ -234,9 +234,9 @@ fields! {
         "flags S", "all of these are set: S source NAT, D destination NAT, B both, R reset, O offloaded, H helper, Q conntop's own question";
     "dir": Kind::Dir, One(|f| Value::Dir(f.dir)),
         "dir out", "who opened it, seen from the local end";
-    "src" | "source": Kind::Net, One(|f| Value::Address(f.orig().src)),
+    "src" | "source" | "saddr": Kind::Net, One(|f| Value::Address(f.orig().src)),
         "src 192.168.1.13", "address of who opened the connection";
-    "dst" | "destination": Kind::Net, One(|f| Value::Address(f.orig().dst)),
+    "dst" | "destination" | "daddr": Kind::Net, One(|f| Value::Address(f.orig().dst)),
         "dst in 151.101.0.0/16", "address that the connection was opened to";
     "sport": Kind::Port, One(|f| port(f.src())),
         "sport 40000-45000", "port of who opened the connection";
@@ -248,7 +248,7 @@ fields! {
         "host example.com", "address of either end, or its name or the end of that, as far as names are known";
     "net": Kind::Net, Two(|f| [Value::Address(f.orig().src), Value::Address(f.orig().dst)]),
         "net 2001:db8::/32", "network of either end";
-    "addr": Kind::Net, Four(|f| {
+    "addr" | "ip": Kind::Net, Four(|f| {
             let (orig, reply) = (f.orig(), f.reply());
             [orig.src, orig.dst, reply.src, reply.dst].map(Value::Address)
         }),

@@ -85,6 +85,11 @@ impl Query {
         Self { names, ..self }
     }
 
+    /// Whether the filter asks what hosts are called.
+    pub(crate) fn asks_names(&self) -> bool {
+        self.filter.as_ref().is_some_and(Filter::asks_names)
+    }
+
     /// Whether processes are sorted by, filtered or shown because somebody named them.
     #[must_use]
     pub fn wants_processes(&self) -> bool {

@@ -131,13 +131,14 @@ impl Prompt {
             Some((at, typed)) => (at, typed),
             None => (self.history.len(), self.text.clone()),
         };
-        let Some(previous) = at.checked_sub(1) else {
+        // The line that stands there already is none that was typed before.
+        let another = |(_, line): &(usize, &String)| **line != self.text;
+        let before = self.history.iter().enumerate().take(at).rev().find(another);
+        let Some((previous, line)) = before.map(|(previous, line)| (previous, line.clone())) else {
             self.recalled = Some((at, typed));
             return;
         };
-        if let Some(line) = self.history.get(previous).cloned() {
-            self.set(line);
-        }
+        self.set(line);
         self.recalled = Some((previous, typed));
     }
 

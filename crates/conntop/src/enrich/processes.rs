@@ -152,6 +152,13 @@ impl Processes {
         })
     }
 
+    /// The process that has a socket which is bound and waits, in the namespace that is watched.
+    #[must_use]
+    pub fn bound(&self, proto: Proto, local: SocketAddr) -> Option<&Process> {
+        let id = self.sockets.get(&Key::bound(Space::BASE, proto, local))?;
+        self.processes.get(id)
+    }
+
     /// What cannot be seen.
     #[must_use]
     pub fn hidden(&self) -> Hidden {

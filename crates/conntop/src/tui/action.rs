@@ -104,6 +104,8 @@ pub enum Action {
     Fold,
     /// Marks a line of a menu, so that several are taken together.
     Pick,
+    /// Puts something else together in the rows of the table.
+    Regroup,
     /// Who uses the uplink: groups of local hosts, those who send most first.
     Uplink,
     /// Asks what of the selected row is to be shown alone.

@@ -434,6 +434,7 @@ impl App {
             Action::Not => self.open_only(only::Want::Not),
             Action::Columns | Action::Copy => {}
             Action::Mark => self.mark(),
+            Action::Regroup => self.regroup(),
             Action::Filter => self.filtering.begin(),
             Action::Search => self.search_help(),
             Action::SortMenu => self.open_sort(),
@@ -536,7 +537,11 @@ impl App {
 
     fn areas(&self) -> Areas {
         let area = Rect::new(0, 0, self.size.0, self.size.1);
-        Areas::of(area, self.filtering.lines())
+        let above = match self.pane {
+            Pane::Flows | Pane::Groups => self.filtering.lines(),
+            Pane::Listeners | Pane::Interfaces | Pane::Table => self.notes(),
+        };
+        Areas::of(area, above)
     }
 
     fn step(&mut self, motion: Motion, now: Instant) {

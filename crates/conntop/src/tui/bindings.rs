@@ -137,6 +137,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Groups, Tables], "open the selected row", "Open"),
     bind(&[Key::ch('t'), Key::f(5)], Action::GroupMenu, OF_FLOWS, "group flows by one or two keys", "Group"),
     bind(
+        &[Key::ch('t'), Key::f(5)],
+        Action::Regroup,
+        &[Tables],
+        "table: by source and state, by source, by state",
+        "",
+    ),
+    bind(
         &[Key::ch('u')],
         Action::Uplink,
         OF_FLOWS,

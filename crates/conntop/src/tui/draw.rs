@@ -111,6 +111,14 @@ pub fn filter_lines(filter: Option<&FilterLine>) -> u16 {
     }
 }
 
+/// Lines between the names of the screens and the headings.
+fn lines_above(screen: &Screen) -> u16 {
+    match &screen.filter {
+        Some(line) => filter_lines(Some(line)),
+        None => u16::try_from(screen.table.notes.len()).unwrap_or(u16::MAX),
+    }
+}
+
 /// Draws the screen on a frame.
 pub fn frame(screen: &Screen, look: Look, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -127,12 +135,15 @@ pub fn draw(screen: &Screen, look: Look, area: Rect, buffer: &mut Buffer) -> Opt
         return None;
     }
     let mut canvas = Canvas { buffer, look };
-    let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
+    let areas = Areas::of(area, lines_above(screen));
     header::first(&mut canvas, areas.first, &screen.header);
     header::second(&mut canvas, areas.second, &screen.header, &screen.footer);
     let panes = header::panes(screen.pane, screen.header.seen.as_ref());
     bar::draw(&mut canvas, areas.panes, panes);
     let cursor = screen.filter.as_ref().and_then(|line| filter(&mut canvas, areas.filter, line));
+    if screen.filter.is_none() {
+        table::notes(&mut canvas, areas.filter, &screen.table);
+    }
     table::headings(&mut canvas, areas.heading, &screen.table);
     table::rows(&mut canvas, areas.body, &screen.table);
     if let Some(layer) = &screen.layer {

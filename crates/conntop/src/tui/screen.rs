@@ -180,6 +180,8 @@ pub struct Row {
 /// The rows in view.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
+    /// Lines above the headings.
+    pub notes: Vec<Spans>,
     /// Columns, left to right.
     pub columns: Vec<Column>,
     /// Rows, from the top of the screen.

@@ -5,6 +5,8 @@ pub(super) mod groups;
 mod interfaces;
 mod listeners;
 mod occupancy;
+mod sheet;
+mod words;
 
 use std::net::IpAddr;
 
@@ -70,6 +72,11 @@ pub(crate) trait Board {
     /// Headings and the rows in view.
     fn table(&mut self, scene: &Scene<'_>) -> Table;
 
+    /// Lines of its own above the headings.
+    fn notes(&self) -> u16 {
+        0
+    }
+
     /// What of the rows can be read more often, or be called by a name.
     fn visible(&self) -> Visible {
         Visible::default()
@@ -90,6 +97,9 @@ pub(crate) trait Board {
 
     /// Orders the rows differently.
     fn reorder(&mut self, _how: Reorder) {}
+
+    /// Puts something else together in a row.
+    fn regroup(&mut self) {}
 }
 
 /// All of them.
@@ -106,6 +116,17 @@ impl Boards {
     pub(crate) fn beginning_with(group: Option<(Grouping, Option<GroupSort>)>) -> Self {
         let groups = group.map(|(grouping, sort)| Groups::new(grouping, sort.unwrap_or_default()));
         Self { groups: groups.unwrap_or_default(), ..Self::default() }
+    }
+
+    /// Lines that a screen has above its headings.
+    pub(crate) fn notes(&self, pane: Pane) -> u16 {
+        match pane {
+            Pane::Flows => 0,
+            Pane::Groups => self.groups.notes(),
+            Pane::Listeners => self.listeners.notes(),
+            Pane::Interfaces => self.interfaces.notes(),
+            Pane::Table => self.occupancy.notes(),
+        }
     }
 
     /// That of a screen; flows are none.

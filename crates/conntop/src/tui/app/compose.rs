@@ -251,6 +251,9 @@ impl App {
             if table.rows.is_empty() && self.pane == Pane::Groups {
                 table.empty = self.emptiness(now);
             }
+            if self.notes() == 0 {
+                table.notes.clear();
+            }
             return table;
         }
         let mut ids = Vec::with_capacity(height);
@@ -266,7 +269,7 @@ impl App {
             .collect::<Vec<_>>();
         self.visible = ids;
         let empty = if rows.is_empty() { self.emptiness(now) } else { Vec::new() };
-        Table { columns: headings(ask, self.nodes.orientation()), rows, empty }
+        Table { columns: headings(ask, self.nodes.orientation()), rows, empty, notes: Vec::new() }
     }
 
     /// The column that is sorted by, when it is not on the screen.

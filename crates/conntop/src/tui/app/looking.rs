@@ -10,6 +10,9 @@ use super::layers::Open;
 use crate::flow::{FlowKey, NodeId};
 use crate::tui::pane::Pane;
 
+/// Lines of a terminal from which on there is room for notes.
+const NOTES_FROM: u16 = 14;
+
 /// What a collector calls the ability to read some flows more often than its passes come by.
 const FOCUS: &str = "focus";
 /// Flows that the protocol lets a client look at: more rows than any terminal has.
@@ -57,6 +60,18 @@ impl App {
         hosts.sort_unstable();
         hosts.dedup();
         hosts
+    }
+
+    /// Puts something else together in the rows of a board.
+    pub(super) fn regroup(&mut self) {
+        if let Some(board) = self.boards.of(self.pane) {
+            board.regroup();
+        }
+    }
+
+    /// Lines above the headings, where there are lines enough.
+    pub(super) fn notes(&self) -> u16 {
+        if self.size.1 < NOTES_FROM { 0 } else { self.boards.notes(self.pane) }
     }
 
     /// What is looked at besides flows.

@@ -12,6 +12,13 @@ use crate::tui::wrap::{cut, width, wrap};
 /// Blanks between two columns.
 const GAP: u16 = 1;
 
+pub(super) fn notes(canvas: &mut Canvas<'_>, area: Rect, table: &Table) {
+    for (index, note) in (0..area.height).zip(&table.notes) {
+        let line = line_of(area, index);
+        canvas.spans(line, line.x, note);
+    }
+}
+
 pub(super) fn headings(canvas: &mut Canvas<'_>, line: Rect, table: &Table) {
     canvas.paint(line, canvas.style(Role::Heading));
     for (place, column) in places(line, &table.columns) {

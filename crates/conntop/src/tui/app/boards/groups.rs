@@ -183,7 +183,7 @@ impl Board for Groups {
         if self.model.has_forgotten() {
             Cells::forgets(&mut columns);
         }
-        Table { columns, rows, empty: Vec::new() }
+        Table { notes: Vec::new(), columns, rows, empty: Vec::new() }
     }
 
     fn visible(&self) -> Visible {

@@ -17,6 +17,7 @@ const HOSTILE: &str = "a\x1b]0;owned\x07\u{202e}b\u{200b}\r\n\u{9b}c 한국어 e
 fn screens(text: &str) -> Vec<Screen> {
     let cell = |role| Span::new(text, role);
     let table = Table {
+        notes: Vec::new(),
         columns: (0..12)
             .map(|n| Column {
                 key: "key",

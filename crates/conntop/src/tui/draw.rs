@@ -363,7 +363,7 @@ pub enum Spot {
 /// What of a screen of that size stands there.
 #[must_use]
 pub fn spot(screen: &Screen, area: Rect, at: Position) -> Spot {
-    let areas = Areas::of(area, filter_lines(screen.filter.as_ref()));
+    let areas = Areas::of(area, lines_above(screen));
     let button = |line: Rect, items: Vec<Item>| bar::action_at(line, items, at.x);
     let found = if areas.footer.contains(at) {
         button(areas.footer, footer(&screen.footer)).map(Spot::Button)

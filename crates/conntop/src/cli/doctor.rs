@@ -100,11 +100,9 @@ fn write(text: &str) -> Result<(), Failure> {
 }
 
 fn style() -> Style {
-    match (io::stdout().is_terminal(), no_color() || env::var_os("TERM").is_none_or(|term| term == "dumb")) {
-        (false, _) => Style::Plain,
-        (true, true) => Style::Terminal,
-        (true, false) => Style::Colours,
-    }
+    let plain = no_color() || env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let width = terminal_size().map(|(columns, _)| columns);
+    Style { colours: width.is_some() && !plain, width }
 }
 
 fn no_color() -> bool {

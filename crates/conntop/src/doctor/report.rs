@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::repair::Fix;
 
@@ -63,19 +64,19 @@ pub struct Report {
 }
 
 /// For whom it is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Programs: one line each.
-    Plain,
-    /// A terminal, with repairs on lines of their own.
-    Terminal,
-    /// The same with colours.
-    Colours,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Whether words have colours.
+    pub colours: bool,
+    /// Columns of the terminal, if it is one.
+    pub width: Option<u16>,
 }
 
 /// Columns of the word and of the name.
 const WORD: usize = 6;
 const NAME: usize = 12;
+/// Columns below which lines are not broken.
+const LEAST: usize = 16;
 
 impl Report {
     /// Whether a check failed.
@@ -108,26 +109,41 @@ impl Report {
 }
 
 impl Check {
-    /// Its line.
+    /// Its line, and below it one for each repair, which is left whole: it is there to be copied.
     #[must_use]
     pub fn text(&self, style: Style) -> String {
         let word = format!("{:WORD$}", self.word.text());
-        let word = match style {
-            Style::Colours => format!("\x1b[{}m{word}\x1b[0m", self.word.colour()),
-            Style::Plain | Style::Terminal => word,
+        let mut text = match style.colours {
+            true => format!("\x1b[{}m{word}\x1b[0m", self.word.colour()),
+            false => word,
         };
-        let mut line = format!("{word}{:NAME$}{}", self.name, self.found);
-        match style {
-            Style::Plain if !self.repair.is_empty() => {
-                let _infallible = write!(line, " -> {}", self.repair.join(" | "));
-            }
-            Style::Plain => {}
-            Style::Terminal | Style::Colours => {
-                for repair in &self.repair {
-                    let _infallible = write!(line, "\n{:1$}-> {repair}", "", WORD + NAME);
-                }
-            }
+        let _infallible = write!(text, "{:NAME$}", self.name);
+        let room = style.width.map_or(usize::MAX, |width| usize::from(width).saturating_sub(WORD + NAME));
+        for (n, line) in broken(&self.found, room).iter().enumerate() {
+            let indent = if n == 0 { 0 } else { WORD + NAME };
+            let _infallible = writeln!(text, "{:indent$}{line}", "");
         }
-        line + "\n"
+        for repair in &self.repair {
+            let _infallible = writeln!(text, "{:WORD$}mend: {repair}", "");
+        }
+        text
     }
+}
+
+/// The text in lines of so many columns; it stays whole where that leaves no room for words.
+fn broken(text: &str, room: usize) -> Vec<String> {
+    if room < LEAST {
+        return vec![text.to_owned()];
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }

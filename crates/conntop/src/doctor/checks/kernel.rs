@@ -132,7 +132,8 @@ fn rule(kernel: &Kernel) -> Finding {
         (Some(rules @ 1..), _) => {
             let rules = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
             let kept = if kernel.keepers > 0 { ", one of a running conntop" } else { "" };
-            good(format!("{rules} of nftables make the kernel track{kept}"))
+            let yet = if entries == 0 { "; no entry yet, the next packet makes one" } else { "" };
+            good(format!("{rules} of nftables make the kernel track{kept}{yet}"))
         }
         (Some(0), true) if entries > 0 => mend(missing(format!(
             "no rule makes the kernel track in this namespace: its {} entries only run out",

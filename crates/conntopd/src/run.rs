@@ -9,7 +9,7 @@ mod notify;
 mod reload;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -153,7 +153,7 @@ fn log_to_stderr() {
     // A second call in one process (tests) keeps the first subscriber.
     let _ = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(false)
         .with_max_level(level.unwrap_or(LevelFilter::INFO))
         .with_target(false)
         // They would go to the same stderr that just failed, and end the daemon.

@@ -8,8 +8,11 @@
     reason = "tests fail by panics"
 )]
 
+mod copy;
 mod daemon_life;
+mod doctor;
 mod ending;
+mod first_minute;
 mod lab_works;
 mod names;
 mod nodes;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -15,6 +14,8 @@ use conntop_tests::tools::{command, run_within};
 use conntop_tests::traffic::{Echo, connect, exchange, tcp};
 use conntop_tests::{Lab, Namespace, lab_or_skip};
 use serde_json::Value;
+
+use crate::copy::Program;
 
 /// Bytes sent and received, segments sent and received.
 type Counts = [u64; 4];
@@ -50,35 +51,6 @@ fn flows(sockets: &BTreeMap<Ends, Counts>, port: u16) -> BTreeMap<Ends, Counts> 
         known.iter_mut().zip(counts).for_each(|(known, count)| *known = count.max(*known));
     }
     flows
-}
-
-/// Conntop, where anybody can run it.
-struct Program {
-    _directory: tempfile::TempDir,
-    path: String,
-}
-
-impl Program {
-    fn copy() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let copy = directory.path().join("conntop");
-        std::fs::copy(program("conntop").unwrap(), &copy).unwrap();
-        Self { path: copy.to_str().unwrap().to_owned(), _directory: directory }
-    }
-
-    fn as_nobody(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", &self.path]);
-        command.args(arguments).env("HOME", "/nonexistent");
-        command
-    }
-
-    fn as_root(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.path);
-        command.args(arguments);
-        command
-    }
 }
 
 /// What it prints as JSON, and what it says besides.

@@ -1,6 +1,8 @@
 //! The program from its arguments to its exit code.
 
+use std::env;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -64,6 +66,22 @@ fn configuration(cli: &Cli) -> Result<Config, Failure> {
     })
 }
 
+/// Whether there is a terminal that can show a screen and has keys; says what a person may not expect.
+fn has_screen() -> bool {
+    if !io::stdout().is_terminal() {
+        return false;
+    }
+    let cause = if env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        "TERM=dumb moves no cursor"
+    } else if !io::stdin().is_terminal() && File::open("/dev/tty").is_err() {
+        "there is no keyboard: standard input is no terminal"
+    } else {
+        return true;
+    };
+    say(&format_args!("{cause}; the table once, without a screen"));
+    false
+}
+
 /// Does what the command says; `wrong` is what is wrong with the configuration.
 fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
     // It blocks, and a signal ends it as it ends any program.
@@ -79,8 +97,7 @@ fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
         .map_err(|error| Failure::new(FAILURE, format!("start the runtime: {error}")))?;
     runtime.block_on(async {
         match &cli.command {
-            None if io::stdout().is_terminal() => screen::run(cli).await,
-            Some(Command::Replay(_)) if io::stdout().is_terminal() => screen::run(cli).await,
+            None | Some(Command::Replay(_)) if has_screen() => screen::run(cli).await,
             Some(Command::Record(args)) => {
                 log_to_stderr();
                 record::run(&cli.common, args, signalled()?).await
@@ -145,5 +162,5 @@ async fn one_shot(cli: &Cli, args: &ListArgs) -> Result<(), Failure> {
 
 fn log_to_stderr() {
     let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(io::stderr);
-    let _already_set = subscriber.with_ansi(io::stderr().is_terminal()).try_init();
+    let _already_set = subscriber.with_ansi(false).try_init();
 }

@@ -93,6 +93,7 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
     Ok(Options {
         source: session.label.clone(),
         local: session.local,
+        root: rustix::process::geteuid().is_root(),
         recording: session.recording,
         preset: last.view.or(common.view),
         columns,

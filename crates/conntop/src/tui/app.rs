@@ -85,6 +85,8 @@ pub struct Options {
     pub source: String,
     /// Whether the collector runs in this process, so that its kernel can be changed from here.
     pub local: bool,
+    /// Whether this is root, who may lack the capability nevertheless.
+    pub root: bool,
     /// Whether it is a recording that is shown.
     pub recording: bool,
     /// Whose default columns; when not chosen, those that suit the first flows of this machine, and of

@@ -85,9 +85,12 @@ impl App {
                     format!("sockets only, {}: all flows", self.key_for(&Action::Activate))
                 }
                 Some(false) => "sockets only, nothing is tracked".to_owned(),
+                // In a container root is not what it seems.
+                None if self.options.root => "sockets only, no CAP_NET_ADMIN".to_owned(),
                 None => "sockets only, root sees all".to_owned(),
             },
             NoticeKind::Empty => "table empty".to_owned(),
+            NoticeKind::AcctOff if self.options.local => "acct off: A".to_owned(),
             NoticeKind::AcctOff => "acct off".to_owned(),
             NoticeKind::NotListening => "no events".to_owned(),
             NoticeKind::Lost => match engine.lost().and_then(|lost| lost.events) {

@@ -115,7 +115,8 @@ fn what_only_entries_are_left_of_tracks_no_more() {
     let (_echo, _stream) = traffic(&lab);
     lab.router.output(command("nft").args(["flush", "ruleset"])).unwrap();
     // A collector that begins now has never seen a rule.
-    let mut list = Program::copy().as_root(&["--source", "conntrack", "list", "-o", "json"]);
+    let conntop = Program::copy();
+    let mut list = conntop.as_root(&["--source", "conntrack", "list", "-o", "json"]);
     list.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let output = run_within(lab.router.spawn(&mut list).unwrap(), PATIENCE).unwrap();
     let said = String::from_utf8(output.stderr).unwrap();

@@ -341,8 +341,8 @@ no-mouse = true
 
 [keys]
 scheme = "classic"
-quit = ["Q", "F12"]
-pause = "p"
+quit = ["X", "F12"]
+pause = "P"
 uplink = []
 
 [names]
@@ -396,7 +396,7 @@ paths = ["/srv/geoip", "/srv/other.mmdb"]
             no_mouse: Some(true),
             keys: Keys {
                 scheme: Some(Scheme::Classic),
-                own: ["pause=p", "quit=Q F12", "uplink="].map(|text| text.parse().unwrap()).to_vec(),
+                own: ["pause=P", "quit=X F12", "uplink="].map(|text| text.parse().unwrap()).to_vec(),
             },
         };
         assert_eq!(read, wanted);

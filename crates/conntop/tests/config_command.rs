@@ -56,7 +56,7 @@ fn what_holds_is_told_with_who_says_so() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("own.toml");
     let file = "dns = \"off\"\nsort = \"bytes\"\ncpu-budget = 2.5\nascii = true\n\
-                [names]\n\"10.0.0.1\" = \"nas\"\n\"10.0.0.2\" = \"tv\"\n[keys]\nquit = \"Q\"\nscheme = \"classic\"\n";
+                [names]\n\"10.0.0.1\" = \"nas\"\n\"10.0.0.2\" = \"tv\"\n[keys]\nquit = \"X\"\nscheme = \"classic\"\n";
     fs::write(&path, file).unwrap();
     let arguments = [
         "--config",
@@ -68,7 +68,7 @@ fn what_holds_is_told_with_who_says_so() {
         "--alias",
         "10.0.0.1=disk",
         "--bind",
-        "pause=p P,uplink=",
+        "pause=P x,uplink=",
         "--no-mouse",
     ];
     let environment =
@@ -85,9 +85,9 @@ fn what_holds_is_told_with_who_says_so() {
         "\"10.0.0.1\" = \"disk\"  # --alias",
         "\"10.0.0.2\" = \"tv\"  # file",
         "scheme = \"classic\"  # file",
-        "pause = [\"p\", \"P\"]  # --bind",
+        "pause = [\"P\", \"x\"]  # --bind",
         "uplink = []  # --bind",
-        "quit = \"Q\"  # file",
+        "quit = \"X\"  # file",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "no {line} in\n{shown}");
     }

@@ -70,11 +70,11 @@ fn own_keys_take_the_place_of_all_others_of_their_row() {
     use Context::{Details, Dialog, Flows, Groups, Menu, Prompt};
     check(
         Scheme::Default,
-        &["quit=Q F12", "uplink=", "details-close=Backspace", "prompt-accept=Enter Ctrl-J"],
+        &["quit=X F12", "uplink=", "details-close=Backspace", "prompt-accept=Enter Ctrl-J"],
         &[
             (Flows, "q", None),
             (Flows, "F10", None),
-            (Flows, "Q", Some(Action::Quit)),
+            (Flows, "X", Some(Action::Quit)),
             (Groups, "F12", Some(Action::Quit)),
             (Flows, "Ctrl-C", Some(Action::Quit)),
             (Flows, "u", None),
@@ -146,8 +146,8 @@ fn mistakes_say_what_and_where() {
     wrong(&["qiut=Q"], "keys: there is nothing called `qiut`; did you mean `quit`?");
     wrong(&["teleport=Q"], "keys: there is nothing called `teleport`; conntop's manual lists the names");
     wrong(&["quit=Strg-Q"], "keys: `Strg-Q` of `quit` is no key; write q, Ctrl-C, F10, PgDn or Space");
-    wrong(&["quit"], "keys: `quit` sets nothing; write quit=Q, or quit=Q F10 for two keys");
-    wrong(&["=q"], "keys: `=q` sets nothing; write quit=Q, or quit=Q F10 for two keys");
+    wrong(&["quit"], "keys: `quit` sets nothing; write quit=X, or quit=X F10 for two keys");
+    wrong(&["=q"], "keys: `=q` sets nothing; write quit=X, or quit=X F10 for two keys");
     wrong(
         &["names=s"],
         "keys: `s` would mean both `sort-menu` and `names` (Flows); give one of them another key",

@@ -82,7 +82,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "keys",
         argument: "bind",
         usual: "those of the scheme",
-        example: Example::Lines(&[("quit", "[\"Q\", \"F10\"]"), ("pause", "\"p\"")]),
+        example: Example::Lines(&[("quit", "[\"X\", \"F10\"]"), ("pause", "\"P\"")]),
     },
 ];
 

@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for Keys {
             type Value = Keys;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("lines such as quit = [\"Q\", \"F10\"]")
+                f.write_str("lines such as quit = [\"X\", \"F10\"]")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {

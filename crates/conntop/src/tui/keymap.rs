@@ -88,7 +88,7 @@ pub enum KeymapError {
         key: String,
     },
     /// Nothing stands before or behind the `=`.
-    #[error("keys: `{0}` sets nothing; write quit=Q, or quit=Q F10 for two keys")]
+    #[error("keys: `{0}` sets nothing; write quit=X, or quit=X F10 for two keys")]
     Shape(String),
     /// A key would do two things in one place.
     #[error("keys: `{key}` would mean both `{first}` and `{second}` ({}); give one of them another key", context.title())]
@@ -149,7 +149,7 @@ impl Rebinding {
 impl FromStr for Rebinding {
     type Err = KeymapError;
 
-    /// Reads `quit=Q F10`; `quit=` leaves it without a key.
+    /// Reads `quit=X F10`; `quit=` leaves it without a key.
     fn from_str(text: &str) -> Result<Self, KeymapError> {
         let wrong = || KeymapError::Shape(text.to_owned());
         let (name, keys) = text.split_once('=').ok_or_else(wrong)?;
@@ -393,9 +393,9 @@ all lists and texts.
 
 Any row can have other keys, by its name, in the configuration file, as an option or in the environment:
 
-    [keys]                      # --bind 'quit=Q F10,pause=p'   CONNTOP_BIND='quit=Q F10,pause=p'
-    quit = [\"Q\", \"F10\"]
-    pause = \"p\"
+    [keys]                      # --bind 'quit=X F10,pause=P'   CONNTOP_BIND='quit=X F10,pause=P'
+    quit = [\"X\", \"F10\"]
+    pause = \"P\"
     uplink = []                 # no key
 
 A setting replaces all keys of its row. Keys are written as the tables below write them: `q`, `G`, `Ctrl-C`, \

@@ -105,6 +105,8 @@ pub async fn run(
         asked = ask::background()?;
         look.background = asked.background;
     }
+    // Whether there are colours is decided here alone, not by the library that writes them.
+    crossterm::style::force_color_output(true);
     let mut keys = Keys::listen(&asked)?;
     fit(&mut app);
     let mut pace = Pacer::default();

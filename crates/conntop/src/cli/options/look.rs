@@ -43,7 +43,7 @@ pub struct LookOptions {
     /// What keys do to begin with
     #[arg(long, value_enum, value_name = "SCHEME", env = "CONNTOP_KEYS", global = true)]
     pub keys: Option<Scheme>,
-    /// Other keys, such as 'quit=Q F10'; ? shows the keys, the manual their names
+    /// Other keys, such as 'quit=X F10'; ? shows the keys, the manual their names
     #[arg(long, value_name = "NAME=KEY...,...", value_delimiter = ',', env = "CONNTOP_BIND", global = true)]
     pub bind: Vec<Rebinding>,
 }

@@ -4,6 +4,7 @@ use clap::Parser as _;
 
 use super::*;
 use crate::config::Config;
+use crate::tui::keymap::Keymap;
 
 #[test]
 fn every_option_is_a_setting_or_not_for_a_reason() {
@@ -68,6 +69,8 @@ fn the_written_file_says_nothing_and_everything() {
         .collect();
     let whole = Config::parse(&spoken).unwrap_or_else(|wrong| panic!("{spoken}\n{wrong}"));
     assert_ne!(whole.keys, Config::default().keys);
+    let keymap = Keymap::new(whole.keys.scheme.unwrap_or_default(), &whole.keys.own);
+    assert!(keymap.is_ok(), "{:?}", keymap.err());
     assert_eq!(whole.names.0.len(), 3);
     for line in file.lines() {
         assert!(line.chars().count() <= 100, "{line}");

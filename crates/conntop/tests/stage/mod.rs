@@ -67,13 +67,8 @@ impl Stage {
         Self::of(columns, lines, enricher, Options { source: "replay".into(), local: true, ..options })
     }
 
-    /// The recording as `conntop replay` shows it.
-    pub(crate) fn replayed(columns: u16, lines: u16) -> Self {
-        let options = Options { source: "office.ndjson".into(), recording: true, ..Options::default() };
-        Self::of(columns, lines, Enricher::default(), options)
-    }
-
-    fn of(columns: u16, lines: u16, enricher: Enricher, options: Options) -> Self {
+    /// The same with everything said; a recording is shown as `conntop replay` does.
+    pub(crate) fn of(columns: u16, lines: u16, enricher: Enricher, options: Options) -> Self {
         let recording = options.recording.then(Duration::default);
         let nodes = Nodes::one(Engine::default(), options.source.clone());
         let mut stage = Self {

@@ -138,9 +138,15 @@ fn told(view: &FlowView<'_>, text: &str) -> bool {
     if view.known.geo().is_empty() {
         return false;
     }
-    let of = |address| [Value::country(view, address), Value::org(view, address), Value::city(view, address)];
+    // Longer texts stand in no country: it is two letters.
+    let short = text.len() <= 2;
+    let places = |address| {
+        short && contains(Value::country(view, address), text)
+            || contains(Value::org(view, address), text)
+            || contains(Value::city(view, address), text)
+    };
     let orig = view.orig();
-    [orig.src, orig.dst].into_iter().flat_map(of).any(|value| contains(value, text))
+    places(orig.src) || places(orig.dst)
 }
 
 fn has_address(address: IpAddr, text: &str) -> bool {

@@ -134,6 +134,8 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('<')], Action::SortLeft, PANES, "sort by the previous column", ""),
     bind(&[Key::ch('I')], Action::SortInvert, PANES, "turn the order around", ""),
     bind(&[named(KeyCode::Enter)], Action::Details, ROWS, "everything about the selected flow", "Details"),
+    bind(&[Key::ch('n')], Action::NextFlow, &[Details], "the next flow, at the same line", "Next"),
+    bind(&[Key::ch('p')], Action::PreviousFlow, &[Details], "the flow before, at the same line", ""),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Groups, Tables], "open the selected row", "Open"),
     bind(&[Key::ch('t'), Key::f(5)], Action::GroupMenu, OF_FLOWS, "group flows by one or two keys", "Group"),
     bind(
@@ -186,8 +188,6 @@ pub const BINDINGS: &[Binding] = &[
         "ask the registries who has the address of the remote end; again: of the next",
         "Whois",
     ),
-    bind(&[Key::ch('n')], Action::NextFlow, &[Details], "the next flow, at the same line", "Next"),
-    bind(&[Key::ch('p')], Action::PreviousFlow, &[Details], "the flow before, at the same line", ""),
     bind(&[Key::ch('n')], Action::Names, PANES, "hosts by name or by address", "Names"),
     bind(&[Key::ch('N')], Action::Services, PANES, "ports by service or by number", ""),
     bind(

@@ -138,3 +138,30 @@ fn manual_is_up_to_date() {
         assert!(!shown(&nodes, now, field.example).starts_with('0'), "{}", field.example);
     }
 }
+
+#[test]
+fn words_are_looked_for_in_all_that_can_be_seen() {
+    let (nodes, now) = office();
+    let satisfy = |text: &str| {
+        let shown = shown(&nodes, now, text);
+        shown.split(',').next().unwrap_or_default().to_owned()
+    };
+    for (word, test) in [
+        ("firefox", "process firefox"),
+        ("alice", "user alice"),
+        ("new-window", "command ~ new-window"),
+        ("app-firefox", "unit ~ app-firefox"),
+        ("CLOUDFLARE", "org ~ cloudflare"),
+        ("frankfurt", "city Frankfurt"),
+        ("nl", "cc NL"),
+        ("https-alt", "service https-alt"),
+        ("laptop", "name ~ laptop"),
+        ("documentation", "org documentation"),
+    ] {
+        assert_eq!(satisfy(word), satisfy(test), "{word}");
+        assert_ne!(satisfy(word), "0", "{word}");
+    }
+    assert_eq!(satisfy("nowhere"), "0");
+    // Of one node its name is not on the screen.
+    assert_eq!(satisfy("router1"), "0");
+}

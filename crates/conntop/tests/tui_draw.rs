@@ -97,6 +97,12 @@ fn screens(text: &str) -> Vec<Screen> {
         with_layer(Layer::Text { title: text.to_owned(), lines: lines.clone(), top: 3 }),
         with_layer(Layer::Text { title: text.to_owned(), lines: lines.clone(), top: 900 }),
         with_layer(Layer::Menu { title: text.to_owned(), items: vec![text.to_owned(); 30], at: 20 }),
+        with_layer(Layer::Picker {
+            title: text.to_owned(),
+            items: vec![text.to_owned(); 30],
+            at: 20,
+            note: text.to_owned(),
+        }),
         with_layer(Layer::Dialog { title: text.to_owned(), text: lines }),
         base,
     ]

@@ -38,7 +38,7 @@ fn on_top(app: &mut App) -> String {
             format!("{title}: {}", lines.collect::<Vec<_>>().join(" "))
         }
         Some(Layer::Text { title, .. }) => title.clone(),
-        Some(Layer::Menu { title, .. }) => title.clone(),
+        Some(Layer::Menu { title, .. } | Layer::Picker { title, .. }) => title.clone(),
         None => String::new(),
     }
 }

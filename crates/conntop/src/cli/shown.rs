@@ -119,7 +119,7 @@ impl Shown {
             window: unless(window, &remembered.window).filter(|window| WINDOWS.contains(window)),
             names: unless(names, &remembered.names),
             services: unless(services, &remembered.services),
-            group: remembered.group.clone(),
+            group: remembered.group,
         }
     }
 }

@@ -43,7 +43,33 @@ screen `n/a` is what nobody knows: without accounting a flow has no counters, an
 0 instead. Sorting puts what a flow does not have, and then what is unknown, at the end in both \
 directions.
 
-Down and up are seen from the local end. Rates are bits per second (b) or bytes per second (B).
+Down and up are seen from the local end; with `--orientation initiator` both are told from who opened \
+the connection, and the headings say REPLY and ORIG. Rates are bits per second (b) or bytes per second (B), \
+over a window of 2, 10 or 40 s (`w`); the header names the one that they really are of, which is no shorter \
+than a pass over the kernel's table.
+
+`TOTAL` is the kernel's count since a flow began. `SEEN` is what conntop has seen since it began or since the \
+mark (`z`); the header's `seen` is the same of all flows in and out, ended ones included.
+
+## Choosing on the screen
+
+`C` lists all columns, those that are shown first: `Space` shows one or takes it away, `J` and `K` move it, \
+`+` and `-` make it wider and narrower, `r` takes the default ones again. What is chosen is shown at once. `no \
+room` stands beside a column that gave way in this terminal. `--columns src:30,dst,down` says the same with a \
+width.
+
+What is changed by keys (columns, order, unit, window, names, view) is remembered in \
+`$XDG_STATE_HOME/conntop/view.toml`, or below `~/.local/state`. Options and variables go before it, the \
+configuration behind it; `--no-remember` leaves it alone. Filters, pause and hidden flows are never remembered. \
+A file that is not understood is told of and left aside.
+
+## Ended flows
+
+A flow that ended stays where it was for ten seconds (`--ghost`, 0 for not at all), dimmed, with its last \
+counters; `ended` stands in place of the state, and its age is how long it lived. It is in no sum and no count of \
+flows. Flows that began and ended between two looks appear so, too.
+
+## All columns
 
 ";
 

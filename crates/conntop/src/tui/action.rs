@@ -67,6 +67,23 @@ pub enum Edit {
     Newer,
 }
 
+/// A change of the marked column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choose {
+    /// Shows it or takes it away.
+    Toggle,
+    /// Puts it one place further to the left.
+    Earlier,
+    /// Puts it one place further to the right.
+    Later,
+    /// One cell wider.
+    Wider,
+    /// One cell narrower.
+    Narrower,
+    /// Takes the default columns again.
+    Reset,
+}
+
 /// Everything that a key, the mouse or the terminal can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -114,6 +131,8 @@ pub enum Action {
     Not,
     /// Opens the list of columns.
     Columns,
+    /// Changes the marked one of the columns.
+    Choose(Choose),
     /// Counts from now on.
     Mark,
     /// Sends a text of the selected row to the terminal's clipboard.

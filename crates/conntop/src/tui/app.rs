@@ -9,6 +9,7 @@
 
 pub(crate) mod boards;
 mod choice;
+mod chooser;
 mod choosing;
 mod compose;
 mod cursor;
@@ -192,12 +193,13 @@ impl App {
         let leftover = options.leftover.iter().map(|_| Open::Question(Question::Leftover));
         let told = options.told.iter().map(|(title, text)| Open::Notice { title, text: text.clone() });
         let layers = leftover.chain(told).collect();
+        let last_group = options.remembered.group.map(|grouping| (grouping, None));
         let mut app = Self {
             paces: (0..nodes.len()).map(|_| Pace::default()).collect(),
             nodes,
             listing: Listing::default(),
             pane: if options.group.is_some() { Pane::Groups } else { Pane::default() },
-            boards: Boards::beginning_with(options.group),
+            boards: Boards::beginning_with(options.group.or(last_group)),
             size,
             pointer: Pointer::default(),
             cursor: Cursor::default(),
@@ -434,7 +436,12 @@ impl App {
             Action::Pick => self.pick(),
             Action::Only => self.open_only(only::Want::Only),
             Action::Not => self.open_only(only::Want::Not),
-            Action::Columns | Action::Copy => {}
+            Action::Copy => {}
+            Action::Columns => {
+                let ask = self.ask_at(now);
+                self.open_chooser(&ask);
+            }
+            Action::Choose(how) => self.choose_column(how),
             Action::Mark => self.mark(),
             Action::Regroup => self.regroup(),
             Action::Filter => self.filtering.begin(),

@@ -5,7 +5,7 @@
 
 use crossterm::event::KeyCode;
 
-use super::action::{Action, Edit, Motion};
+use super::action::{Action, Choose, Edit, Motion};
 use super::key::Key;
 use super::pane::Pane;
 use crate::source::Control;
@@ -27,6 +27,8 @@ pub enum Context {
     Help,
     /// A list to choose from.
     Menu,
+    /// The list of columns.
+    Columns,
     /// A line to type.
     Prompt,
     /// A question.
@@ -47,6 +49,7 @@ impl Context {
         Self::Whois,
         Self::Help,
         Self::Menu,
+        Self::Columns,
         Self::Prompt,
         Self::Dialog,
         Self::Ending,
@@ -64,6 +67,7 @@ impl Context {
             Self::Whois => "Whois",
             Self::Help => "Help",
             Self::Menu => "Menu",
+            Self::Columns => "Choosing columns",
             Self::Prompt => "While typing",
             Self::Dialog => "Question",
             Self::Ending => "End a flow",
@@ -87,17 +91,17 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Details, Dialog, Ending, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
+use Context::{Columns, Details, Dialog, Ending, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
 
 const ROWS: &[Context] = &[Flows];
 const PANES: &[Context] = &[Flows, Groups, Tables];
 const PLAYS: &[Context] = &[Flows, Groups, Tables, Details];
 const OF_FLOWS: &[Context] = &[Flows, Groups];
-const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu];
-const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu];
-const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Notice];
+const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns];
+const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu, Columns];
+const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Columns, Notice];
 const ANYWHERE: &[Context] =
-    &[Flows, Groups, Tables, Details, Whois, Help, Menu, Prompt, Dialog, Ending, Notice];
+    &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns, Prompt, Dialog, Ending, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -118,7 +122,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[Key::ch('?'), Key::f(1)],
         Action::Help,
-        &[Flows, Groups, Tables, Details, Whois, Menu],
+        &[Flows, Groups, Tables, Details, Whois, Menu, Columns],
         "this help",
         "Help",
     ),
@@ -231,14 +235,14 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[Key::f(10)],
         Action::Quit,
-        &[Details, Whois, Help, Menu, Prompt, Dialog, Ending, Notice],
+        &[Details, Whois, Help, Menu, Columns, Prompt, Dialog, Ending, Notice],
         "quit",
         "",
     ),
     bind(
         &[Key::ctrl('c')],
         Action::Quit,
-        &[Flows, Groups, Tables, Details, Whois, Help, Menu, Notice],
+        &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns, Notice],
         "quit",
         "",
     ),
@@ -281,6 +285,49 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('4')], Action::Pane(Pane::Interfaces), PANES, "interfaces and what passes them", ""),
     bind(&[Key::ch('5')], Action::Pane(Pane::Table), PANES, "who fills the table", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
+    bind(
+        &[Key::ch(' '), named(KeyCode::Insert)],
+        Action::Choose(Choose::Toggle),
+        &[Columns],
+        "show the column, or take it away",
+        "On/off",
+    ),
+    bind(
+        &[Key::ch('K'), Key::ch('<')],
+        Action::Choose(Choose::Earlier),
+        &[Columns],
+        "put the column further to the left",
+        "Left",
+    ),
+    bind(
+        &[Key::ch('J'), Key::ch('>')],
+        Action::Choose(Choose::Later),
+        &[Columns],
+        "put the column further to the right",
+        "Right",
+    ),
+    bind(
+        &[Key::ch('+'), Key::ch('=')],
+        Action::Choose(Choose::Wider),
+        &[Columns],
+        "make the column wider",
+        "Wider",
+    ),
+    bind(
+        &[Key::ch('-')],
+        Action::Choose(Choose::Narrower),
+        &[Columns],
+        "make the column narrower",
+        "Narrower",
+    ),
+    bind(
+        &[Key::ch('r')],
+        Action::Choose(Choose::Reset),
+        &[Columns],
+        "take the default columns again",
+        "Reset",
+    ),
+    bind(&[named(KeyCode::Enter), Key::ch('C'), Key::f(2)], Action::Close, &[Columns], "done", "Done"),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", ""),
     bind(&[Key::ch(' ')], Action::Pick, &[Menu], "group by a line as first or second key", ""),
     bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),

@@ -13,6 +13,7 @@ use conntop_proto::text::sanitize;
 use serde::Deserialize;
 
 use crate::columns::{Order, Picked, Preset};
+use crate::groups::Grouping;
 use crate::sort::Sort;
 use crate::units::RateUnit;
 
@@ -37,7 +38,7 @@ pub struct Outlook {
     /// Whether ports are shown by what they serve.
     pub services: Option<bool>,
     /// By what flows are grouped.
-    pub group: Option<String>,
+    pub group: Option<Grouping>,
 }
 
 /// The file.
@@ -84,7 +85,8 @@ impl Outlook {
         let columns: Option<Vec<Picked>> =
             columns.transpose().map_err(|error: crate::columns::PickError| clean(&error))?;
         let sort = written.sort.as_deref().map(Sort::parse).transpose().map_err(|error| clean(&error))?;
-        let group = written.group.map(|group| sanitize(&group).into_owned());
+        let group = written.group.as_deref().map(str::parse::<Grouping>).transpose();
+        let group = group.map_err(|error| clean(&error))?;
         let Written { view, units, window, names, services, .. } = written;
         Ok(Self { columns, view, sort, units, window, names, services, group })
     }
@@ -180,7 +182,7 @@ mod tests {
             window: Some(40),
             names: Some(false),
             services: Some(true),
-            group: Some("local,service".into()),
+            group: Some("local,service".parse().unwrap()),
         }
     }
 
@@ -196,7 +198,8 @@ mod tests {
     #[test]
     fn only_what_was_changed_is_remembered() {
         let start = Outlook { window: Some(2), names: Some(true), ..whole() };
-        let before = Outlook { names: Some(false), group: Some("asn".into()), ..Outlook::default() };
+        let before =
+            Outlook { names: Some(false), group: Some("asn".parse().unwrap()), ..Outlook::default() };
         let now = Outlook { window: Some(10), ..start.clone() };
         assert_eq!(now.changes(&start, &before), Outlook { window: Some(10), ..before });
     }
@@ -211,6 +214,7 @@ mod tests {
         check("columns = [\"src:0\"]", "is no width");
         check("sort = \"bytes:up\"", "is no direction");
         check("units = \"bauds\"", "bauds");
+        check("group = \"local,local\"", "given twice");
         check("filter = \"port 80\"", "filter");
         check("\"\\u001b[2J\" = 1", "x1b");
         check("sort = ", "");

@@ -211,6 +211,17 @@ pub enum Layer {
         /// The marked one.
         at: usize,
     },
+    /// A list whose marked line is told more of.
+    Picker {
+        /// Heading.
+        title: String,
+        /// Choices.
+        items: Vec<String>,
+        /// The marked one.
+        at: usize,
+        /// What it is.
+        note: String,
+    },
     /// A question.
     Dialog {
         /// Heading.

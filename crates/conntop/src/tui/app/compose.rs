@@ -47,7 +47,7 @@ impl App {
             pane: self.pane,
             filter: self.filter_line(),
             table: self.table(ask, now),
-            layer: self.layer(now),
+            layer: self.layer(ask, now),
             footer: Footer {
                 keys: self.options.keymap.footer(self.context()),
                 order: self.order_word(ask),
@@ -320,7 +320,7 @@ impl App {
         }
     }
 
-    fn layer(&self, now: Instant) -> Option<Layer> {
+    fn layer(&self, ask: &Ask, now: Instant) -> Option<Layer> {
         let scrolled = |lines: Vec<Spans>, indent: u16, top: usize, title: String| {
             let lines = wrap(&lines, self.size.0, indent);
             let last = lines.len().saturating_sub(self.areas().text_lines());
@@ -345,6 +345,7 @@ impl App {
                 let geo = self.nodes.enricher().geo();
                 scrolled(help::lines(search.text(), &self.options.keymap, geo), help::INDENT, *top, title)
             }
+            Open::Chooser(chooser) => chooser.layer(&ask.layout()),
             Open::Sort { at } => {
                 let items = sortable()
                     .iter()

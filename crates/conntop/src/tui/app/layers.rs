@@ -7,10 +7,11 @@ use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 use super::App;
 use super::choice::Choice;
 use super::ending::Ending;
+use super::chooser::Chooser;
 use super::listing::sortable;
 use super::whois::Asked;
 use crate::flow::FlowKey;
-use crate::tui::action::{Edit, Effect, Motion};
+use crate::tui::action::{Choose, Edit, Effect, Motion};
 use crate::tui::bindings::Context;
 use crate::tui::details::Trace;
 use crate::tui::prompt::Prompt;
@@ -38,6 +39,7 @@ pub(crate) enum Open {
     },
     /// Something to choose from.
     Choice(Choice),
+    Chooser(Chooser),
     Question(Question),
     /// Who has an address.
     Whois(Asked),
@@ -70,6 +72,7 @@ impl Open {
             Self::Help { searching: true, .. } => Context::Prompt,
             Self::Help { .. } => Context::Help,
             Self::Sort { .. } | Self::Choice(_) => Context::Menu,
+            Self::Chooser(_) => Context::Columns,
             Self::Question(_) => Context::Dialog,
             Self::Ending(ending) if ending.asks() => Context::Ending,
             Self::Ending(_) => Context::Notice,
@@ -158,6 +161,9 @@ impl App {
             Some(Open::Details { top, .. } | Open::Help { top, .. } | Open::Whois(Asked { top, .. })) => {
                 *top = moved(*top, motion, page, lines.saturating_sub(page));
             }
+            Some(Open::Chooser(chooser)) => {
+                chooser.at = moved(chooser.at, motion, page, chooser.last());
+            }
             Some(Open::Sort { at }) => {
                 *at = moved(*at, motion, page, choices.saturating_sub(1));
             }
@@ -204,6 +210,7 @@ impl App {
                     self.chosen(choice);
                 }
             }
+            Some(Open::Chooser(_)) => self.choose_column(Choose::Toggle),
             None => self.choose(),
             _ => {}
         }

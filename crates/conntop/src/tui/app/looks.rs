@@ -23,7 +23,7 @@ impl App {
             window: Some(self.window_seconds()),
             names: Some(self.names),
             services: Some(self.services),
-            group: None,
+            group: Some(self.grouping()),
         }
     }
 

@@ -139,7 +139,7 @@ impl App {
     }
 
     fn select_item(&mut self, item: usize) {
-        let Some(Layer::Menu { at, .. }) = &self.screen.layer else { return };
+        let Some(Layer::Menu { at, .. } | Layer::Picker { at, .. }) = &self.screen.layer else { return };
         let (motion, steps) = (if item < *at { Motion::Up } else { Motion::Down }, item.abs_diff(*at));
         for _ in 0..steps {
             self.step_layer(motion);

@@ -3,7 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::{Canvas, line_of};
-use crate::tui::screen::{Layer, Spans};
+use crate::tui::screen::{Layer, Span, Spans};
 use crate::tui::theme::Role;
 use crate::tui::wrap::{cut, width, wrap};
 
@@ -13,7 +13,8 @@ const DIALOG: u16 = 72;
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, layer: &Layer) {
     match layer {
         Layer::Text { title, lines, top } => text(canvas, area, title, lines, *top),
-        Layer::Menu { title, items, at } => menu(canvas, area, title, items, *at),
+        Layer::Menu { title, items, at } => menu(canvas, area, title, items, *at, None),
+        Layer::Picker { title, items, at, note } => menu(canvas, area, title, items, *at, Some(note)),
         Layer::Dialog { title, text } => dialog(canvas, area, title, text),
     }
 }
@@ -38,9 +39,23 @@ fn text(canvas: &mut Canvas<'_>, area: Rect, title: &str, lines: &[Spans], top: 
     }
 }
 
-fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: usize) {
-    let Frame { outer, inner } = menu_frame(area, title, items);
+/// Lines that a note takes, with the one that parts it from the list.
+const NOTE: u16 = 4;
+/// In less room there is none.
+const NOTED: u16 = 12;
+
+fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: usize, note: Option<&str>) {
+    let (Frame { outer, inner }, list) = menu_frame(area, title, items, note.is_some());
     border(canvas, title, outer, inner);
+    if list != inner {
+        let text = vec![vec![Span::new(note.unwrap_or_default(), Role::Label)]];
+        let wrapped = wrap(&text, inner.width.saturating_sub(2).max(1), 0);
+        for (index, line) in (1..NOTE).zip(&wrapped) {
+            let place = line_of(inner, list.height.saturating_add(index));
+            canvas.spans(place, place.x.saturating_add(1), line);
+        }
+    }
+    let inner = list;
     let top = first(inner, items, at);
     for (index, (number, item)) in (0..inner.height).zip(items.iter().enumerate().skip(top)) {
         let place = line_of(inner, index);
@@ -52,10 +67,15 @@ fn menu(canvas: &mut Canvas<'_>, area: Rect, title: &str, items: &[String], at: 
     }
 }
 
-fn menu_frame(area: Rect, title: &str, items: &[String]) -> Frame {
+/// The box, and where in it the list is.
+fn menu_frame(area: Rect, title: &str, items: &[String], noted: bool) -> (Frame, Rect) {
     let widest = items.iter().map(|item| width(item)).max().unwrap_or(0).max(width(title));
     let lines = u16::try_from(items.len()).unwrap_or(u16::MAX);
-    frame(area, (widest.saturating_add(2), lines), Place::TopLeft)
+    let below = if noted && area.height >= NOTED { NOTE } else { 0 };
+    let size = (widest.saturating_add(2), lines.saturating_add(below));
+    let frame = frame(area, size, Place::TopLeft);
+    let list = Rect { height: frame.inner.height.saturating_sub(below), ..frame.inner };
+    (frame, list)
 }
 
 /// The first item in view.
@@ -67,8 +87,12 @@ fn first(inner: Rect, items: &[String], at: usize) -> usize {
 
 /// The item of a menu that stands there.
 pub(super) fn item_at(area: Rect, layer: &Layer, place: Position) -> Option<usize> {
-    let Layer::Menu { title, items, at } = layer else { return None };
-    let inner = menu_frame(area, title, items).inner;
+    let (title, items, at, noted) = match layer {
+        Layer::Menu { title, items, at } => (title, items, at, false),
+        Layer::Picker { title, items, at, .. } => (title, items, at, true),
+        Layer::Text { .. } | Layer::Dialog { .. } => return None,
+    };
+    let (_, inner) = menu_frame(area, title, items, noted);
     if !inner.contains(place) {
         return None;
     }

@@ -28,7 +28,7 @@ use conntop::tui::screen::Layer;
 use conntop::whois::{Answer, Fields, Hop, Server};
 use conntop_proto::delta::DeltaRows;
 use conntop_proto::flow::FlowRow;
-use conntop_proto::message::{KernelFacts, ResetReason};
+use conntop_proto::message::{KernelFacts, Origin, ResetReason};
 use conntop_proto::tuple::Proto;
 use mmdb::{Mmdb, asn, city};
 use stage::Stage;
@@ -249,17 +249,15 @@ fn registries_are_asked_beside_the_screen() {
     assert_eq!(stage.effects.len(), 3);
 }
 
-/// A flow that does not move is read all the same.
-#[test]
-fn reading_is_not_moving() {
+/// The lines of the details of the only flow.
+fn details_of(new: FlowRow, kernel: KernelFacts, seconds: u64) -> Vec<String> {
     let mut app = App::new(Engine::default(), Options::default(), (80, 40));
     let now = Instant::now();
-    app.apply(hello(KernelFacts { acct: Some(true), ..KernelFacts::default() }), now).unwrap();
-    let new = FlowRow { traffic: traffic(1_000, 500, 500), ..flow(1) };
+    app.apply(hello(kernel), now).unwrap();
     let mut messages = vec![reset(1, ResetReason::Start)];
     messages.push(delta(1, DeltaRows { new: vec![new], ..DeltaRows::default() }));
     messages.push(synced());
-    messages.extend((2..=10).map(|number| delta(number, DeltaRows::default())));
+    messages.extend((2..=seconds).map(|number| delta(number, DeltaRows::default())));
     app.apply(SourceEvent::Messages(Messages::new(messages)), now).unwrap();
     app.refresh(now);
     for action in [Action::Move(Motion::Down), Action::Details] {
@@ -267,8 +265,32 @@ fn reading_is_not_moving() {
     }
     app.refresh(now);
     let Some(Layer::Text { lines, .. }) = &app.screen().layer else { panic!("no details") };
-    let lines: Vec<String> =
-        lines.iter().map(|line| line.iter().map(|span| span.text.as_str()).collect()).collect();
+    lines.iter().map(|line| line.iter().map(|span| span.text.as_str()).collect()).collect()
+}
+
+#[test]
+fn what_is_not_counted_says_why() {
+    let check = |origin: Origin, acct: Option<bool>, wanted: &str| {
+        let kernel = KernelFacts { origin, acct, ..KernelFacts::default() };
+        let lines = details_of(flow(1), kernel, 2);
+        let below = |word: &str| lines.iter().skip_while(|line| !line.starts_with(word)).nth(1).cloned();
+        for word in ["original", "reply"] {
+            assert_eq!(below(word).unwrap().trim(), wanted, "{lines:?}");
+        }
+        assert!(!lines.iter().any(|line| line.contains("rate n/a")), "{lines:?}");
+    };
+    check(Origin::Conntrack, Some(true), "n/a, it began before bytes were counted");
+    check(Origin::Conntrack, Some(false), "n/a, bytes are not counted here (nf_conntrack_acct is off)");
+    check(Origin::Conntrack, None, "n/a");
+    check(Origin::Sockets, None, "n/a, the kernel counts no bytes of such a socket");
+}
+
+/// A flow that does not move is read all the same.
+#[test]
+fn reading_is_not_moving() {
+    let new = FlowRow { traffic: traffic(1_000, 500, 500), ..flow(1) };
+    let kernel = KernelFacts { acct: Some(true), ..KernelFacts::default() };
+    let lines = details_of(new, kernel, 10);
     let read = lines.iter().find(|line| line.starts_with("read")).unwrap();
     assert_eq!(read, "read        0.2 s ago from the kernel, unchanged for 9.0 s");
 }

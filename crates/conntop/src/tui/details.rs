@@ -55,6 +55,8 @@ pub struct Subject<'a> {
     pub zone: &'a Zone,
     /// What is known beside the flow.
     pub known: Known<'a>,
+    /// Why flows without counters have none, as far as that is known.
+    pub uncounted: Option<&'static str>,
     /// How long nothing has been heard of its node, where that is no longer live.
     pub silent: Option<Duration>,
     /// Names of keys and what they do with the flow.
@@ -78,10 +80,14 @@ pub fn lines(subject: &Subject<'_>) -> Vec<Spans> {
     }
     out.extend(subject.silent.map(|silent| as_of(subject, silent)));
     let [orig_rate, reply_rate] = speeds(subject);
+    let carried = |counted: Option<Counters>| match (counted.map(counters), subject.uncounted) {
+        (None, Some(why)) => vec![label(""), Span::new(format!("n/a, {why}"), Role::Dim)],
+        (counted, _) => maybe("", counted),
+    };
     out.push(known("state", state_and_status(row)));
-    out.extend([known("original", tuple(&id.orig)), maybe("", row.traffic.orig.map(counters))]);
+    out.extend([known("original", tuple(&id.orig)), carried(row.traffic.orig)]);
     out.extend(orig_rate);
-    out.extend([known("reply", tuple(&id.reply)), maybe("", row.traffic.reply.map(counters))]);
+    out.extend([known("reply", tuple(&id.reply)), carried(row.traffic.reply)]);
     out.extend(reply_rate);
     for (index, sentence) in (0..).zip(nat(&id.orig, &id.reply)) {
         out.push(known(if index == 0 { "NAT" } else { "" }, sentence));

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use conntop_proto::flow::{BootMillis, FlowRow};
+use conntop_proto::message::{KernelFacts, Origin};
 
 use super::App;
 use super::layers::{End, Open};
@@ -114,6 +115,7 @@ impl App {
                 asks: self.options.asks_names,
             },
             silent,
+            uncounted: engine.kernel().and_then(uncounted),
             actions: self.actions(),
         };
         Some((details::title(row), details::lines(&subject)))
@@ -137,6 +139,16 @@ impl App {
         .iter()
         .filter_map(about)
         .collect()
+    }
+}
+
+/// Why a flow has no counters.
+fn uncounted(kernel: &KernelFacts) -> Option<&'static str> {
+    match (kernel.origin, kernel.acct) {
+        (Origin::Sockets, _) => Some("the kernel counts no bytes of such a socket"),
+        (_, Some(true)) => Some("it began before bytes were counted"),
+        (_, Some(false)) => Some("bytes are not counted here (nf_conntrack_acct is off)"),
+        (_, None) => None,
     }
 }
 

@@ -86,13 +86,13 @@ fn own_keys_take_the_place_of_all_others_of_their_row() {
     );
     check(
         Scheme::Default,
-        &["move-down=Ctrl-N", "yes=Y", "menu-accept=Space"],
+        &["move-down=Ctrl-N", "yes=Y", "menu-accept=F12"],
         &[
             (Flows, "Ctrl-N", Some(Action::Move(Motion::Down))),
             (Flows, "j", None),
             (Dialog, "y", None),
             (Dialog, "Y", Some(Action::Yes)),
-            (Menu, "Space", Some(Action::Accept)),
+            (Menu, "F12", Some(Action::Accept)),
         ],
     );
     // Keys may be exchanged; of two settings for one row the first counts.

@@ -219,3 +219,40 @@ fn terminal() -> Terminal {
         unicode: Charset::of_locale(values) == Charset::Unicode,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Check;
+    use crate::doctor::repair::Fix;
+
+    /// A report with a repair that cannot be made, as there is no such namespace.
+    fn report() -> (Report, Netns) {
+        let check =
+            |name, fix| Check { name, word: Word::Fail, found: String::new(), repair: Vec::new(), fix };
+        let checks = vec![check("capability", None), check("rule", Some(Fix::Rule))];
+        (Report { place: String::new(), checks }, Netns::Path("/nonexistent/netns".into()))
+    }
+
+    #[test]
+    fn nothing_but_a_yes_is_one() {
+        let check = |answer: &str, yes: bool, attempted: bool, said: &str| {
+            let (report, netns) = report();
+            let mut asking = Vec::new();
+            let mut answers = Answers { yes, input: answer.as_bytes(), asking: &mut asking };
+            let done = repair(&report, Some(&netns), &mut answers).map_err(|error| error.text).unwrap();
+            let asked = String::from_utf8(asking).unwrap();
+            assert_eq!(done.len(), usize::from(attempted), "{answer:?}: {asked}");
+            assert!(done.iter().all(|done| done.error.as_ref().is_some_and(|e| e.contains("/nonexistent"))));
+            assert!(asked.starts_with("rule: make the nft table inet conntop-keep"), "{asked}");
+            assert!(asked.contains(said), "{answer:?}: {asked}");
+        };
+        for yes in ["y\n", "Y\n", " yes \n"] {
+            check(yes, false, true, "/nonexistent/netns");
+        }
+        for no in ["", "\n", "n\n", "yeah\n", "no, y\n"] {
+            check(no, false, false, "? [y/N] left as it is");
+        }
+        check("", true, true, "/nonexistent/netns");
+    }
+}

@@ -114,7 +114,6 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
         read_only: common.read_only == Some(true),
         keymap: common.look.keymap().map_err(|error| Failure::new(CONFIG, error.to_string()))?,
         zone: Zone::system(env::var("TZ").ok().as_deref()),
-        ..Options::default()
     })
 }
 

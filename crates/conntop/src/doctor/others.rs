@@ -89,7 +89,7 @@ pub(super) fn spaces(own: Option<Inode>) -> (Vec<Space>, usize) {
     let mut known: BTreeMap<Inode, (String, PathBuf)> = BTreeMap::new();
     let mut hidden = 0;
     for entry in fs::read_dir("/run/netns").into_iter().flatten().flatten() {
-        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let (path, name) = (entry.path(), sanitize(&entry.file_name().to_string_lossy()).into_owned());
         if let Ok(meta) = fs::metadata(&path) {
             known.entry(meta.st_ino()).or_insert((name, path));
         }

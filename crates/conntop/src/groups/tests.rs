@@ -140,6 +140,7 @@ fn flows_are_put_into_groups() {
         false,
     );
     check("process", "flows", "", &["(unknown) 8"], false);
+    check("backend", "flows", "", &["(none) 7", "192.168.1.10 1"], false);
 }
 
 #[test]
@@ -167,9 +168,7 @@ fn the_filter_of_a_group_shows_exactly_its_flows() {
     let (world, known) = (world(), known());
     let source = Source { known: &known, ..world.source() };
     let pairs = ["local,service", "host,port", "nataddr,state", "net24,dir", "process,zone"];
-    // The field `backend` comes with the next round of the language.
-    let known_fields = KEYS.iter().filter(|key| crate::filter::field(key.field).is_some());
-    for keys in known_fields.map(|key| key.key).chain(pairs) {
+    for keys in KEYS.iter().map(|key| key.key).chain(pairs) {
         let asked = query(keys, "flows", "");
         let mut groups = Groups::default();
         groups.refresh(&[source], &asked);
@@ -242,6 +241,31 @@ fn what_ended_is_no_flow_any_more() {
     assert_eq!((over.tally.begun, groups.total().flows), (1, 0));
 }
 
+/// What flows carried stays with their groups when they end, as far as it is known whose it was; with the
+/// mark it is counted anew.
+#[test]
+fn ended_flows_are_seen() {
+    let mut world = world();
+    let carried = traffic(500_000, 1_000_000, world.now + 500);
+    world.pass(DeltaRows { ended: vec![ended(3, world.now + 500, carried)], ..DeltaRows::default() });
+    let seen = |world: &World, keys: &str| {
+        let mut groups = Groups::default();
+        groups.refresh(&[world.source()], &query(keys, "seen", "dst 93.184.216.34"));
+        let total = *groups.total();
+        let rows = groups.rows(0, 10).map(|group| (words(&group.parts()[0]), group.tally.seen_up)).collect();
+        let rows: Vec<(String, u64)> = rows;
+        assert_eq!(rows.iter().map(|(_, up)| up).sum::<u64>(), total.seen_up, "{keys}");
+        rows
+    };
+    let named = |rows: &[(&str, u64)]| rows.iter().map(|(n, up)| ((*n).to_owned(), *up)).collect::<Vec<_>>();
+    assert_eq!(seen(&world, "local"), named(&[("192.168.1.6", 500_000), ("192.168.1.5", 30_000)]));
+    // Of flows that ended nobody knows the state any more.
+    assert_eq!(seen(&world, "state"), named(&[("(unknown)", 500_000), ("EST", 30_000)]));
+    world.mirror.mark();
+    // What is still among the new ones keeps its group for a moment.
+    assert_eq!(seen(&world, "local"), named(&[("192.168.1.5", 0), ("192.168.1.6", 0)]));
+}
+
 #[test]
 fn too_many_groups_become_one_of_others() {
     let mut cells = super::refresh::Cells::default();
@@ -291,8 +315,7 @@ fn keys_and_columns_are_sound() {
     names.dedup();
     assert_eq!(names.len(), count, "a name is given twice");
     for key in KEYS {
-        let there = key.key == "backend" || crate::filter::field(key.field).is_some();
-        assert!(there, "{}: no field {}", key.key, key.field);
+        assert!(crate::filter::field(key.field).is_some(), "{}: no field {}", key.key, key.field);
         assert!(key.width.0 <= key.width.1 && !key.help.is_empty(), "{}", key.key);
         assert!(crate::columns::width(key.header) <= key.width.1, "{}", key.key);
     }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::key::{self, GroupKey};
-use super::tally::{SPAN, Tally};
+use super::tally::Tally;
 use super::{Grouping, nearest_of};
 use crate::columns::{self, Look, Order};
 use crate::orient::Orientation;
@@ -137,8 +137,8 @@ pub static COLUMNS: &[GroupColumn] = &[
         header: "NEW/S",
         width: 5,
         priority: 50,
-        figure: |t| Figure::PerSecond(u64::from(t.fresh) * 1_000_000 / SPAN),
-        help: "flows that began per second, over the last 5 s",
+        figure: |t| Figure::PerSecond(t.pace.into()),
+        help: "flows that began per second, over the last 5 s at most",
     },
     GroupColumn {
         key: "down",
@@ -323,14 +323,19 @@ const KEY_PRIORITY: u8 = 100;
 /// Columns that fit a terminal of that width, with their widths: first all down to what each needs,
 /// then room for the keys, then for the share.
 #[must_use]
-pub fn layout(grouping: &Grouping, terminal: u16) -> Vec<(Shown, u16)> {
+pub fn layout(grouping: &Grouping, sort: GroupSort, terminal: u16) -> Vec<(Shown, u16)> {
     let mut wanted: Vec<(Shown, u16, u16, u8)> = Vec::new();
     for (at, key) in grouping.keys().enumerate() {
         let (least, ideal) = key.width;
         wanted.push((Shown::Key(at, key), least, ideal, KEY_PRIORITY));
     }
+    // What groups are ordered by is seen before anything else is.
+    let priority = |column: &GroupColumn| match column.key == sort.key() {
+        true => KEY_PRIORITY - 1,
+        false => column.priority,
+    };
     for column in COLUMNS {
-        wanted.push((Shown::Figure(column), column.width, column.width, column.priority));
+        wanted.push((Shown::Figure(column), column.width, column.width, priority(column)));
     }
     wanted.push((Shown::Share, SHARE.0, SHARE.1, SHARE_PRIORITY));
     let needed = |wanted: &[(Shown, u16, u16, u8)]| {
@@ -343,7 +348,7 @@ pub fn layout(grouping: &Grouping, terminal: u16) -> Vec<(Shown, u16)> {
         }
         wanted.retain(|(.., priority)| *priority != weakest);
     }
-    let last = COLUMNS.iter().max_by_key(|column| column.priority);
+    let last = COLUMNS.iter().max_by_key(|column| priority(column));
     if let ([(Shown::Key(..), least, ..)], Some(column)) = (wanted.as_mut_slice(), last) {
         // A name without a number says less than half a name.
         let beside = terminal.saturating_sub(column.width + 1);

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::part::{GroupId, Kept, Pair, Part};
-use super::tally::{Share, Tally};
+use super::tally::{Fresh, Share, Tally};
 use super::{Basis, GroupKey, Grouping, MOST_GROUPS};
 use crate::filter::Tri;
 use crate::flow::{FlowView, NodeId, Now, Source};
@@ -143,12 +143,13 @@ impl Refresh {
     }
 
     fn node(&mut self, source: Source<'_>, flows: usize) -> bool {
-        let (mirror, now) = (source.mirror, source.now.boot);
+        let mirror = source.mirror;
+        let fresh = Fresh::of(mirror, source.now.boot);
         let (slot, ended, past) = self.next;
         let to = slot.saturating_add(flows).min(mirror.slots());
         for (_, view) in source.live_in(slot..to) {
             if self.asks(&view) {
-                let share = Share::live(&view, mirror, now);
+                let share = Share::live(&view, mirror, fresh);
                 self.totals.add(&view);
                 self.add(&view, &share, Which::One);
             }
@@ -161,7 +162,7 @@ impl Refresh {
         let mut asked = 0;
         for view in source.ended().rev().skip(ended).take(flows) {
             asked += 1;
-            if let Some(share) = Share::ended(&view, now)
+            if let Some(share) = Share::ended(&view, fresh)
                 && self.asks(&view)
             {
                 self.add(&view, &share, Which::One);

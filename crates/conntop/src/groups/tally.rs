@@ -8,6 +8,9 @@ use crate::mirror::{Mirror, PastFlow};
 /// Milliseconds over which new flows per second are averaged: long enough to read.
 pub const SPAN: u64 = 5_000;
 
+/// Fewer milliseconds would make one flow many per second.
+const SHORTEST: u64 = 1_000;
+
 /// Sums of some flows. Rates and bytes are of the flows of which they are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -15,8 +18,8 @@ pub struct Tally {
     pub flows: u32,
     /// Flows that began since conntop did, or since the mark; also those that have ended.
     pub begun: u32,
-    /// Flows that began within the last [`SPAN`] milliseconds.
-    pub fresh: u32,
+    /// Flows that began per second, in thousandths.
+    pub pace: u32,
     /// Flows in the table whose rates are known.
     pub rated: u32,
     /// Flows (of those that ended, kinds of flows) of which is known what they carried.
@@ -31,6 +34,28 @@ pub struct Tally {
     pub seen_up: u64,
 }
 
+/// Since when new flows of a node are counted, and what each is worth.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fresh {
+    since: BootMillis,
+    /// Thousandths of flows per second.
+    each: u32,
+}
+
+impl Fresh {
+    /// Of the last [`SPAN`] milliseconds, or of as many as have been seen.
+    pub(super) fn of(mirror: &Mirror, now: BootMillis) -> Self {
+        let begin = mirror.counted_since().unwrap_or(now);
+        let since = begin.max(BootMillis(now.0.saturating_sub(SPAN)));
+        let each = 1_000_000 / now.since(since).clamp(SHORTEST, SPAN);
+        Self { since, each: u32::try_from(each).unwrap_or(u32::MAX) }
+    }
+
+    fn worth(self, view: &FlowView<'_>) -> u32 {
+        if view.flow.born() && view.flow.first_seen() >= self.since { self.each } else { 0 }
+    }
+}
+
 /// What something adds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share(Tally);
@@ -38,11 +63,11 @@ pub(super) struct Share(Tally);
 impl Share {
     /// That of a flow in the table.
     #[inline]
-    pub(super) fn live(view: &FlowView<'_>, mirror: &Mirror, now: BootMillis) -> Self {
+    pub(super) fn live(view: &FlowView<'_>, mirror: &Mirror, fresh: Fresh) -> Self {
         let mut tally = Tally {
             flows: 1,
             begun: u32::from(mirror.began_since(view.flow)),
-            fresh: u32::from(is_fresh(view, now)),
+            pace: fresh.worth(view),
             ..Tally::default()
         };
         if let Some((down, up)) = view.down_up() {
@@ -54,8 +79,9 @@ impl Share {
 
     /// That of a flow that ended a short while ago, as far as it is not past like others; `None` if that
     /// is nothing.
-    pub(super) fn ended(view: &FlowView<'_>, now: BootMillis) -> Option<Self> {
-        is_fresh(view, now).then(|| Self(Tally { fresh: 1, ..Tally::default() }))
+    pub(super) fn ended(view: &FlowView<'_>, fresh: Fresh) -> Option<Self> {
+        let pace = fresh.worth(view);
+        (pace > 0).then(|| Self(Tally { pace, ..Tally::default() }))
     }
 
     /// That of flows that ended since conntop began, or since the mark.
@@ -67,12 +93,8 @@ impl Share {
     }
 
     pub(super) fn is_fresh(&self) -> bool {
-        self.0.fresh > 0
+        self.0.pace > 0
     }
-}
-
-fn is_fresh(view: &FlowView<'_>, now: BootMillis) -> bool {
-    view.flow.born() && now.since(view.flow.first_seen()) < SPAN
 }
 
 impl Tally {
@@ -86,7 +108,7 @@ impl Tally {
     pub(super) fn add(&mut self, Share(one): &Share) {
         self.flows = self.flows.saturating_add(one.flows);
         self.begun = self.begun.saturating_add(one.begun);
-        self.fresh = self.fresh.saturating_add(one.fresh);
+        self.pace = self.pace.saturating_add(one.pace);
         self.rated = self.rated.saturating_add(one.rated);
         self.counted = self.counted.saturating_add(one.counted);
         self.down = self.down.saturating_add(one.down);

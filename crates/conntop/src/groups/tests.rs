@@ -149,7 +149,7 @@ fn sums_count_what_is_known_and_each_flow_once() {
     let mut groups = Groups::default();
     groups.refresh(&[world.source()], &query("host", "rate", ""));
     let total = *groups.total();
-    assert_eq!((total.flows, total.begun, total.fresh, total.rated), (8, 3, 3, 3));
+    assert_eq!((total.flows, total.begun, total.pace, total.rated), (8, 3, 3_000, 3));
     assert_eq!((total.up, total.down), (130_000, 260_000));
     let first = groups.rows(0, 1).next().unwrap();
     assert_eq!(
@@ -262,8 +262,7 @@ fn ended_flows_are_seen() {
     // Of flows that ended nobody knows the state any more.
     assert_eq!(seen(&world, "state"), named(&[("(unknown)", 500_000), ("EST", 30_000)]));
     world.mirror.mark();
-    // What is still among the new ones keeps its group for a moment.
-    assert_eq!(seen(&world, "local"), named(&[("192.168.1.5", 0), ("192.168.1.6", 0)]));
+    assert_eq!(seen(&world, "local"), named(&[("192.168.1.5", 0)]));
 }
 
 #[test]
@@ -272,7 +271,11 @@ fn too_many_groups_become_one_of_others() {
     let mut world = World::default();
     world.pass(DeltaRows { new: vec![flow(1, "10.0.0.1:1", "10.0.0.2:2")], ..DeltaRows::default() });
     let view = world.source().live().next().unwrap();
-    let share = super::tally::Share::live(&view, &world.mirror, BootMillis(0));
+    let share = super::tally::Share::live(
+        &view,
+        &world.mirror,
+        super::tally::Fresh::of(&world.mirror, BootMillis(0)),
+    );
     let over = 10;
     for number in 0..(MOST_GROUPS + over) as u64 {
         cells.add(&[Part::Number(number), Part::Absent], view.node, &share);
@@ -324,7 +327,10 @@ fn keys_and_columns_are_sound() {
 #[test]
 fn widths() {
     let check = |keys: &str, terminal, wanted: &str| {
-        let placed = super::columns::layout(&keys.parse().unwrap(), terminal);
+        let (keys, sort) = keys.split_once(' ').unwrap_or((keys, "rate"));
+        let grouping = keys.parse().unwrap();
+        let sort = GroupSort::parse(sort, &grouping).unwrap();
+        let placed = super::columns::layout(&grouping, sort, terminal);
         let words: Vec<String> = placed
             .iter()
             .map(|(shown, width)| match shown {
@@ -338,6 +344,7 @@ fn widths() {
         assert!(used <= terminal, "{keys} {terminal}: {used}");
     };
     check("local", 20, "local13 rate6");
+    check("local begun", 20, "local13 begun6");
     check("local", 40, "local19 down6 up6 rate6");
     check("local", 80, "local23 flows6 begun6 new5 down6 up6 rate6 seen6 share8");
     check("local,service", 80, "local21 service8 flows6 new5 down6 up6 rate6 seen6 share8");

@@ -204,7 +204,7 @@ fn table(out: &mut dyn Write, printed: &Printed<'_>, groups: &Groups, rows: &[&G
     let terminal = terminal_size().map(|(columns, _)| columns);
     let told = |column: &GroupColumn| printed.sampled || column.key == AT_ONCE;
     let chosen = |column: &GroupColumn| printed.columns.iter().any(|own| own.key == column.key);
-    let mut columns = layout(grouping, terminal.unwrap_or(u16::MAX / 2));
+    let mut columns = layout(grouping, printed.query.sort, terminal.unwrap_or(u16::MAX / 2));
     columns.retain(|(shown, _)| match shown {
         Shown::Figure(column) => told(column) && chosen(column),
         _ => true,

@@ -149,7 +149,7 @@ impl Board for Groups {
     }
 
     fn table(&mut self, scene: &Scene<'_>) -> Table {
-        let placed = layout(&self.grouping, scene.ask.width);
+        let placed = layout(&self.grouping, self.sort, scene.ask.width);
         self.shown = placed.iter().map(|(shown, _)| *shown).collect();
         let room = Self::room(scene.height);
         let mut lines = Lines::of(&mut self.model, self.unfolded.as_mut());

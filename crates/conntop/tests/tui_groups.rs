@@ -142,6 +142,47 @@ fn only_and_not_become_part_of_the_filter() {
     check("+4 / \"proto udp or proto tcp\" Enter u", "(proto = udp or proto = tcp) and dir = {in, out}");
 }
 
+#[test]
+fn columns_order_the_groups() {
+    let check = |script: &str, wanted: &str| {
+        let mut stage = Stage::new(120, 40);
+        stage.play(script);
+        let columns = &stage.app.screen().table.columns;
+        let sorted = columns.iter().find(|column| column.sorted.is_some()).map(|column| column.key);
+        assert_eq!(sorted, Some(wanted), "{script}");
+    };
+    check("+4 2", "rate");
+    check("+4 2 <", "up");
+    check("+4 2 < < < < <", "flows");
+    check("+4 2 < < < < < <", "local");
+    check("+4 2 < < < < < < < >", "flows");
+    check("+4 2 > > > >", "seen");
+    check("+4 t Space Down Space Enter < < < < < <", "local");
+    check("+4 t Space Down Space Enter < < < < < < >", "flows");
+}
+
+#[test]
+fn details_go_on_within_a_group() {
+    let mut stage = Stage::new(120, 40);
+    stage.play("+4 2 Right Down Enter");
+    let title = |stage: &Stage| stage.text().lines().nth(3).map(str::to_owned).unwrap();
+    let first = title(&stage);
+    stage.play("n");
+    assert_ne!(title(&stage), first);
+    stage.play("p");
+    assert_eq!(title(&stage), first);
+    // Above the first flow is its group.
+    stage.play("p");
+    assert_eq!(title(&stage), first);
+}
+
+#[test]
+fn keys_are_remembered() {
+    let mut stage = Stage::new(120, 40);
+    stage.play("+4 t Space Down Space Enter");
+    assert_eq!(stage.app.outlook().group.map(|group| group.to_string()).as_deref(), Some("local,remote"));
+}
+
 /// The line of a filter sums up to what the total line of the groups does, and to what the flows do.
 #[test]
 fn the_total_counts_each_flow_once() {

@@ -40,13 +40,18 @@ impl App {
 
     /// Goes on to the flow above or below, at the same line of the text.
     pub(super) fn look_beside(&mut self, motion: Motion) {
-        if self.pane != Pane::Flows || !matches!(self.layers.last(), Some(Open::Details { .. })) {
-            return;
-        }
-        let height = usize::from(self.areas().body.height);
-        self.cursor.step(&mut self.listing, height, motion);
-        let Some(Open::Details { top, .. }) = self.layers.pop() else { return };
-        if let Some(id) = self.cursor.selected {
+        let Some(Open::Details { top, .. }) = self.layers.last() else { return };
+        let (top, height) = (*top, usize::from(self.areas().body.height));
+        let beside = match self.pane {
+            Pane::Flows => {
+                self.cursor.step(&mut self.listing, height, motion);
+                self.cursor.selected
+            }
+            Pane::Groups => self.boards.groups.flow_beside(motion, height),
+            Pane::Listeners | Pane::Interfaces | Pane::Table => None,
+        };
+        if let Some(id) = beside {
+            self.layers.pop();
             self.look_into(id, top);
         }
     }

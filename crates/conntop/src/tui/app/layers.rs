@@ -6,8 +6,8 @@ use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
 use super::choice::Choice;
-use super::ending::Ending;
 use super::chooser::Chooser;
+use super::ending::Ending;
 use super::listing::sortable;
 use super::whois::Asked;
 use crate::flow::FlowKey;

@@ -59,10 +59,7 @@ impl App {
         let key = match self.pane {
             Pane::Groups => self.boards.groups.selected_flow()?,
             _ => {
-                if self.cursor.selected.is_none() {
-                    let height = usize::from(self.areas().body.height);
-                    self.cursor.select(&mut self.listing, height, self.cursor.top);
-                }
+                self.select_something();
                 self.cursor.selected?
             }
         };

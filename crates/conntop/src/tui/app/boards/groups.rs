@@ -111,6 +111,17 @@ impl Groups {
         self.unfolded = only.map(|only| Unfolded::new(id, only));
     }
 
+    /// Selects the flow above or below the selected one, if there is one.
+    pub(crate) fn flow_beside(&mut self, motion: Motion, height: usize) -> Option<FlowKey> {
+        let before = self.cursor;
+        self.step(motion, height);
+        let flow = self.selected_flow();
+        if flow.is_none() {
+            self.cursor = before;
+        }
+        flow
+    }
+
     /// Keys that ask for a row take the first, unless one is selected.
     fn select_any(&mut self) {
         if self.cursor.selected.is_none() {
@@ -224,19 +235,15 @@ impl Board for Groups {
         match how {
             Reorder::Invert => self.sort.order = self.sort.order.inverse(),
             Reorder::Beside(step) => {
+                let here = self.shown.iter().position(|shown| is_sorted(self.sort, *shown)).unwrap_or(0);
+                let to = here.saturating_add_signed(step);
                 // Both keys are one order.
-                let by = |shown: &Shown| match shown {
-                    Shown::Key(0, _) => Some(GroupSort::by_name()),
-                    Shown::Figure(column) => Some(GroupSort::by(column)),
-                    Shown::Key(..) | Shown::Share => None,
+                let beside = if to == 1 && step == 1 && self.grouping.second.is_some() { 2 } else { to };
+                self.sort = match self.shown.get(beside) {
+                    Some(Shown::Key(..)) if !matches!(self.sort.by, By::Name) => GroupSort::by_name(),
+                    Some(Shown::Figure(column)) if beside != here => GroupSort::by(column),
+                    _ => return,
                 };
-                let orders: Vec<GroupSort> = self.shown.iter().filter_map(by).collect();
-                let here = orders.iter().position(|sort| sort.key() == self.sort.key());
-                let last = orders.len().saturating_sub(1);
-                let to = here.map_or(0, |at| at.saturating_add_signed(step).min(last));
-                if let Some(sort) = orders.get(to).filter(|_| here != Some(to)) {
-                    self.sort = *sort;
-                }
             }
         }
     }

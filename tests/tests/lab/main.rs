@@ -18,5 +18,6 @@ mod names;
 mod nodes;
 mod old_failures;
 mod privileges;
+mod record;
 mod service;
 mod sockets;

@@ -8,6 +8,7 @@ pub mod action;
 pub mod app;
 pub mod background;
 pub mod bindings;
+pub mod clipboard;
 pub mod details;
 pub mod draw;
 pub mod format;

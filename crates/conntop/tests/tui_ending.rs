@@ -298,3 +298,32 @@ fn stage_of_another_machine() -> Stage {
     stage.apply(SourceEvent::Connected(Box::new(hello)));
     stage
 }
+
+#[test]
+fn texts_are_copied() {
+    let check = |script: &str, words: &str| {
+        let mut stage = able(120, 40);
+        stage.play("Down Down y");
+        stage.play(script);
+        let copied: Vec<&String> = stage
+            .effects
+            .iter()
+            .filter_map(|e| match e {
+                Effect::Copy(text) => Some(text),
+                _ => None,
+            })
+            .collect();
+        let [text] = copied[..] else { panic!("{copied:?}\n{}", stage.text()) };
+        assert!(text.contains(words), "{text}");
+        assert!(dialog(&stage).contains("sent to terminal"), "{}", stage.text());
+    };
+    check("Enter", "151.101.1.69");
+    check("G Enter", "\"dport\":443");
+    check("G k k k Enter", "conntrack -L");
+    let mut stage = able(120, 40);
+    stage.play("y");
+    shows(&stage, "Select a flow first.");
+    let mut stage = able(80, 24);
+    stage.play("Down Down Enter y");
+    insta::assert_snapshot!("copy_80x24", stage.text());
+}

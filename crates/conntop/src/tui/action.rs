@@ -204,6 +204,8 @@ pub enum Effect {
     Repaint,
     /// Make the kernel track connections; the outcome comes back to the application.
     Activate,
+    /// Send a text to the terminal's clipboard.
+    Copy(String),
     /// Look what the program and the person are connected by; it comes back to the application.
     LookAround,
     /// Have a flow ended; the answer is a message of the node.

@@ -12,6 +12,7 @@ mod choice;
 mod chooser;
 mod choosing;
 mod compose;
+mod copying;
 mod cursor;
 mod details;
 mod ending;
@@ -436,7 +437,7 @@ impl App {
             Action::Pick => self.pick(),
             Action::Only => self.open_only(only::Want::Only),
             Action::Not => self.open_only(only::Want::Not),
-            Action::Copy => {}
+            Action::Copy => self.open_copy(now),
             Action::Columns => {
                 let ask = self.ask_at(now);
                 self.open_chooser(&ask);
@@ -466,7 +467,7 @@ impl App {
             Action::Activate => self.layers.push(self.activation()),
             Action::Whois => effects.extend(self.ask_whois()),
             Action::Edit(edit) => self.edit(&edit, now),
-            Action::Accept => self.accept(),
+            Action::Accept => effects.extend(self.accept()),
             Action::Yes => effects.extend(self.answer(true)),
             Action::No => effects.extend(self.answer(false)),
         }

@@ -253,6 +253,7 @@ pub async fn run(
                     Ok(text) => app.activated(text),
                     Err(text) => app.report("Activate tracking", text),
                 },
+                Effect::Copy(text) => guard.copy(&text)?,
                 Effect::LookAround => app.look_around(&around::look()),
                 Effect::Terminate { node, terminate, until } => {
                     sources.request(node, Request::Terminate { terminate, until });

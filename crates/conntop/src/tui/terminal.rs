@@ -18,6 +18,8 @@ use ratatui::layout::Rect;
 use ratatui::{TerminalOptions, Viewport};
 use rustix::termios::tcgetwinsize;
 
+use super::clipboard::{Between, sequence};
+
 /// What ratatui draws on.
 pub type Screen = ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 
@@ -118,6 +120,18 @@ impl Guard {
         stop();
         enter()?;
         self.repaint()
+    }
+
+    /// Sends a text to the terminal's clipboard.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let Some(sequence) = sequence(text, Between::of(set("TMUX"), set("STY"))) else { return Ok(()) };
+        let out = self.screen.backend_mut();
+        out.write_all(sequence.as_bytes())?;
+        Write::flush(out)
     }
 
     /// Whether the terminal is still ours: a panic anywhere in the program gives it back.

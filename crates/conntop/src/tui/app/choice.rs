@@ -3,6 +3,7 @@
 use super::App;
 use super::groups::Keys;
 use super::only::Picks;
+use crate::tui::action::Effect;
 use crate::tui::screen::Layer;
 
 /// What is chosen.
@@ -11,6 +12,8 @@ pub(crate) enum Of {
     Keys(Keys),
     /// What of a row is to be shown alone, or not.
     Only(Picks),
+    /// Which text goes to the clipboard.
+    Copy(Vec<String>),
 }
 
 /// A list to choose from.
@@ -30,10 +33,12 @@ impl Choice {
 
 impl App {
     /// A line was taken.
-    pub(super) fn chosen(&mut self, choice: Choice) {
+    pub(super) fn chosen(&mut self, choice: Choice) -> Option<Effect> {
         match choice.of {
             Of::Keys(keys) => self.group_by(&keys, choice.at),
             Of::Only(picks) => self.take_only(&picks, choice.at),
+            Of::Copy(texts) => return self.copy(&texts, choice.at),
         }
+        None
     }
 }

@@ -190,9 +190,10 @@ impl App {
         }
     }
 
-    pub(super) fn accept(&mut self) {
+    pub(super) fn accept(&mut self) -> Option<Effect> {
         if self.filtering.open {
-            return self.filtering.accept();
+            self.filtering.accept();
+            return None;
         }
         match self.layers.last_mut() {
             Some(Open::Help { searching, .. }) => *searching = false,
@@ -207,13 +208,14 @@ impl App {
             }
             Some(Open::Choice(_)) => {
                 if let Some(Open::Choice(choice)) = self.layers.pop() {
-                    self.chosen(choice);
+                    return self.chosen(choice);
                 }
             }
             Some(Open::Chooser(_)) => self.choose_column(Choose::Toggle),
             None => self.choose(),
             _ => {}
         }
+        None
     }
 
     pub(super) fn answer(&mut self, yes: bool) -> Option<Effect> {

@@ -72,7 +72,7 @@ impl App {
         match spot {
             // What is asked or typed is answered before anything else.
             Spot::Button(Action::Pane(pane)) => match self.context() {
-                Context::Dialog | Context::Prompt => Vec::new(),
+                Context::Dialog | Context::Ending | Context::Prompt => Vec::new(),
                 _ => {
                     self.layers.clear();
                     self.update(Action::Pane(pane), now)

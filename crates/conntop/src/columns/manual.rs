@@ -66,7 +66,9 @@ A file that is not understood is told of and left aside.
 ## Ended flows
 
 A flow that ended stays where it was for ten seconds (`--ghost`, 0 for not at all), dimmed, with its last \
-counters; `ended` stands in place of the state, and its age is how long it lived. It is in no sum and no count of \
+counters; in place of the state stands `ended`, or `gone` if a pass over the \
+table missed it (its counters are as last seen), or `again` if a new flow has its addresses and ports; the age is how \
+long it lived, and the column `end` has the reason in words. It is in no sum and no count of \
 flows. Flows that began and ended between two looks appear so, too.
 
 ## All columns

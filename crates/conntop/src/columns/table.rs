@@ -45,6 +45,14 @@ fn known<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
     value.map_or(Value::Unknown, kind)
 }
 
+/// What has ended has no rate; of what lives it may be unknown.
+fn rate<'a>(f: &FlowView<'a>, of: impl Fn((u64, u64)) -> u64) -> Value<'a> {
+    match f.ended {
+        Some(_) => Value::Absent,
+        None => known(f.down_up(), |both| Value::Rate(of(both))),
+    }
+}
+
 fn present<'a, T>(value: Option<T>, kind: impl Fn(T) -> Value<'a>) -> Value<'a> {
     value.map_or(Value::Absent, kind)
 }
@@ -198,7 +206,7 @@ pub static COLUMNS: &[Column] = &[
         header: "DOWN",
         by_initiator: "REPLY",
         priority: 95,
-        value: |f| known(f.down_up(), |(down, _)| Value::Rate(down)),
+        value: |f| rate(f, |(down, _)| down),
         field: Some("down"),
         help: "rate towards the local end; of internal and transit flows, towards who opened them",
         ..NUMBER
@@ -209,7 +217,7 @@ pub static COLUMNS: &[Column] = &[
         header: "UP",
         by_initiator: "ORIG",
         priority: 90,
-        value: |f| known(f.down_up(), |(_, up)| Value::Rate(up)),
+        value: |f| rate(f, |(_, up)| up),
         field: Some("up"),
         help: "rate from the local end; of internal and transit flows, from who opened them",
         ..NUMBER
@@ -219,7 +227,7 @@ pub static COLUMNS: &[Column] = &[
         json: Some("rate_Bps"),
         header: "RATE",
         priority: 45,
-        value: |f| known(f.down_up(), |(down, up)| Value::Rate(down.saturating_add(up))),
+        value: |f| rate(f, |(down, up)| down.saturating_add(up)),
         field: Some("rate"),
         help: "rate of both directions",
         ..NUMBER

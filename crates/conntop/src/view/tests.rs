@@ -1,4 +1,5 @@
 mod nodes;
+mod stable;
 mod still;
 
 use std::time::Duration;

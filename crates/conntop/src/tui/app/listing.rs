@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conntop_proto::flow::FlowRow;
+use conntop_proto::flow::{EndReason, FlowRow};
 
 use super::cursor::Ranks;
 use crate::columns::{self, COLUMNS, Cell, Column, Layout, Offers, Order, Picked, Placed, Preset};
@@ -185,12 +185,23 @@ fn outdate(row: &mut Row, layout: &Layout) {
     }
 }
 
+/// How a flow ended, in place of its state.
+fn ended_word(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::Destroyed => "ended",
+        EndReason::Missing => "gone",
+        EndReason::Replaced => "again",
+    }
+}
+
 fn row(view: &FlowView<'_>, layout: &Layout, look: columns::Look) -> Row {
     let new = view.is_new(NEW);
     let cell = |placed: &Placed| {
-        if view.ended.is_some() && placed.column.key == "state" {
+        if let Some(ended) = view.ended
+            && placed.column.key == "state"
+        {
             // Said by a word, not by dimness alone; the details have the last state.
-            return Span::new("ended", Role::Dim);
+            return Span::new(ended_word(ended.reason), Role::Dim);
         }
         let Cell { text, role } = placed.column.cell(view, placed.width, look);
         let role = match role {

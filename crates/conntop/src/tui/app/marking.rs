@@ -32,12 +32,16 @@ impl App {
             ("transit", sum(&|ledger| both(ledger.transit))),
         ];
         let quiet = outside.iter().all(|(_, bytes)| *bytes == 0);
-        let parts = if quiet && others.iter().any(|(_, bytes)| *bytes > 0) { others } else { outside };
+        // What is nothing takes no room, unless all is.
+        let parts: Vec<_> = match (quiet, others.iter().any(|(_, bytes)| *bytes > 0)) {
+            (true, true) => others.into_iter().filter(|(_, bytes)| *bytes > 0).collect(),
+            _ => outside.to_vec(),
+        };
         let marked = engines().any(|engine| engine.mirror().marked().is_some());
         Some(screen::Seen {
             word: if marked { "mark" } else { "seen" },
             span: duration_short(longest),
-            parts: parts.map(|(word, bytes)| (word, bytes_short(bytes))).to_vec(),
+            parts: parts.into_iter().map(|(word, bytes)| (word, bytes_short(bytes))).collect(),
         })
     }
 }

@@ -9,7 +9,7 @@ use conntop::mirror::Limits;
 use conntop::source::{RemoteConfig, Request, Security, Source, SourceEvent, Target, remote};
 use conntop_proto::codec::Validate;
 use conntop_proto::columns::Ids;
-use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Subscribe, Terminate, Terminated};
+use conntop_proto::message::{Codec, Coverage, Pass, ServerMessage, Sight, Subscribe, Terminate, Terminated};
 use tokio::runtime::Runtime;
 
 use crate::judge::{Seen, uptime_ms};
@@ -112,6 +112,11 @@ impl Client {
     /// Says which flows it looks at.
     pub fn look_at(&self, flows: Ids) {
         self.source.request(Request::Focus(flows));
+    }
+
+    /// Says what it looks at besides flows.
+    pub fn look_around(&self, at: &[Sight]) {
+        self.source.request(Request::Look(at.to_vec()));
     }
 
     /// Orders the end of a flow and waits for the answer.

@@ -20,4 +20,5 @@ mod old_failures;
 mod privileges;
 mod record;
 mod service;
+mod sights;
 mod sockets;

@@ -61,5 +61,7 @@ fn a_daemon_is_recorded_over_its_end() {
     terminal.wait("its end", PATIENCE, |s| s.contains(&flows) && s.contains("end of recording")).unwrap();
     terminal.keys(b"{{{{{").unwrap();
     terminal.wait("its beginning", PATIENCE, |s| !s.contains("end of recording")).unwrap();
-    terminal.wait("its end again", PATIENCE, |s| s.contains(&flows) && s.contains("end of recording")).unwrap();
+    terminal
+        .wait("its end again", PATIENCE, |s| s.contains(&flows) && s.contains("end of recording"))
+        .unwrap();
 }

@@ -19,6 +19,7 @@ mod ending;
 mod facts;
 mod filtering;
 mod groups;
+mod heard;
 mod help;
 mod layers;
 mod listing;
@@ -34,8 +35,7 @@ mod whois;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use conntop_proto::columns::Ids;
-use conntop_proto::message::{Act, ServerMessage};
+use conntop_proto::message::Act;
 use ratatui::layout::Rect;
 
 use self::boards::{Board, Boards, Chosen, Scene};
@@ -59,14 +59,11 @@ use super::screen::Screen;
 use super::zone::Zone;
 use crate::columns::{Picked, Preset};
 use crate::engine::{Connection, Engine};
-use crate::enrich::Learned;
 use crate::flow::{FlowKey, NodeId};
-use crate::geoip::progress::{self, News};
 use crate::groups::{GroupSort, Grouping};
-use crate::mirror::MirrorError;
 use crate::nodes::Nodes;
 use crate::sort::Sort;
-use crate::source::{SourceEnd, SourceError, SourceEvent};
+use crate::source::{SourceEnd, SourceError};
 use crate::units::RateUnit;
 use crate::view;
 
@@ -76,9 +73,6 @@ pub const WINDOWS: [u64; 3] = [2, 10, 40];
 pub const GHOST: Duration = Duration::from_secs(10);
 /// How long re-sorting waits after a person has moved: time to read a row and decide.
 const HOLD: Duration = Duration::from_millis(1500);
-
-/// What is told about databases of places.
-const PLACES: &str = "Places of addresses";
 
 /// What the application is told when it begins.
 #[derive(Clone, Debug, Default)]
@@ -290,39 +284,6 @@ impl App {
         self.options.keymap.dispatch(self.context(), key)
     }
 
-    /// Takes in what was found out beside the flows.
-    pub fn learn(&mut self, learned: Learned) {
-        match learned {
-            Learned::Download(news) => self.downloaded(news),
-            Learned::Geo(geo) if std::mem::take(&mut self.options.offer_places) => {
-                if geo.found().is_empty() {
-                    // Below what is open: keys that are on their way are not meant for this.
-                    self.layers.insert(0, Open::Question(Question::Places));
-                }
-                self.nodes.learn(Learned::Geo(geo));
-            }
-            learned => self.nodes.learn(learned),
-        }
-    }
-
-    fn downloaded(&mut self, news: News) {
-        self.download = None;
-        match news {
-            News::Progress(words) => self.download = Some(words),
-            News::Done => self.report(PLACES, progress::done()),
-            News::Failed(why) => self.report(PLACES, progress::failed(&why)),
-        }
-    }
-
-    /// The collector of a node was told of these flows. What stands on a paused screen stays as it is.
-    pub fn focused(&mut self, node: NodeId, flows: &Ids) {
-        if self.paused.is_none()
-            && let Some(engine) = self.nodes.engine_mut(node)
-        {
-            engine.set_focus(flows);
-        }
-    }
-
     /// When the screen has to be made anew although nothing happens; `None` while nothing is due.
     #[must_use]
     pub fn due(&self, now: Instant) -> Option<Instant> {
@@ -333,76 +294,6 @@ impl App {
         let second = waits.then(|| now + Duration::from_secs(1));
         let ending = self.layers.last().and_then(Open::due).filter(|due| *due > now);
         [self.hold_until, second, ending].into_iter().flatten().min()
-    }
-
-    /// Takes in what the source of the first node told.
-    ///
-    /// # Errors
-    /// As [`App::apply_of`].
-    pub fn apply(&mut self, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
-        self.apply_of(NodeId::default(), event, now)
-    }
-
-    /// Takes in what the source of a node told.
-    ///
-    /// # Errors
-    /// When a message contradicts itself; [`App::fail`] shows it.
-    pub fn apply_of(&mut self, node: NodeId, event: SourceEvent, now: Instant) -> Result<(), MirrorError> {
-        if let SourceEvent::Messages(messages) = &event {
-            messages.as_slice().iter().for_each(|message| self.hear_of_end(node, message, now));
-        }
-        if matches!(event, SourceEvent::Rewound) {
-            self.rewound(node);
-        }
-        self.nodes.apply(node, event, now)?;
-        self.applied(node);
-        Ok(())
-    }
-
-    /// Takes in one message of a node's stream.
-    ///
-    /// # Errors
-    /// As [`App::apply_of`].
-    pub fn apply_message(
-        &mut self,
-        node: NodeId,
-        message: &ServerMessage,
-        now: Instant,
-    ) -> Result<(), MirrorError> {
-        self.hear_of_end(node, message, now);
-        self.nodes.apply_message(node, message, now)?;
-        self.applied(node);
-        Ok(())
-    }
-
-    fn applied(&mut self, id: NodeId) {
-        let Some(engine) = self.nodes.get(id).map(|node| node.engine()) else { return };
-        let mirror = engine.mirror();
-        if let Some(pace) = self.paces.get_mut(usize::from(id.0)) {
-            pace.note(mirror);
-        }
-        if self.suits && mirror.position().synced && !mirror.is_empty() {
-            self.suits = false;
-            if engine.ends_here() {
-                self.suit(Preset::Workstation);
-            }
-        }
-    }
-
-    /// Shows that the stream of a node cannot be trusted any more; what is on the screen stays.
-    pub fn fail(&mut self, node: NodeId, text: String) {
-        self.nodes.fail(node, text);
-    }
-
-    /// Shows how an effect ended.
-    pub fn report(&mut self, title: &'static str, text: String) {
-        self.layers.push(Open::Notice { title, text });
-    }
-
-    /// Shows that the kernel tracks connections now.
-    pub fn activated(&mut self, text: String) {
-        self.activated = true;
-        self.report("Activate tracking", text);
     }
 
     /// The terminal has another size.

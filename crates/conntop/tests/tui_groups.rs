@@ -48,7 +48,7 @@ fn keys_lead_to_contexts() {
         assert_eq!(stage.app.context(), context, "{script}");
     };
     check("+3 2", Context::Groups);
-    check("+3 t", Context::Menu);
+    check("+3 t", Context::Keys);
     check("+3 t Esc", Context::Flows);
     check("+3 t Enter", Context::Groups);
     check("+3 u", Context::Groups);

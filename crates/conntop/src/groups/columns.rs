@@ -314,6 +314,10 @@ pub enum Shown {
 
 /// Widths of the share, of which four are the number.
 const SHARE: (u16, u16) = (8, 24);
+/// Keys that want so many columns may be called by names of hosts.
+const NAMED: u16 = 24;
+/// Widest name, and widest share.
+const LONGEST: u16 = 45;
 /// Columns that a name has at least beside a number.
 const NARROWEST: u16 = 10;
 /// Priority of the share and of the keys.
@@ -365,10 +369,16 @@ pub fn layout(grouping: &Grouping, sort: GroupSort, terminal: u16) -> Vec<(Shown
         *width += more;
         room -= more;
     }
-    // The rest to the keys: names of hosts are long.
-    let keys = u16::try_from(grouping.keys().count()).unwrap_or(1).max(1);
-    for (_, width) in placed.iter_mut().filter(|(shown, _)| matches!(shown, Shown::Key(..))) {
-        *width += room / keys;
+    // Names of hosts are long; but numbers far from their names are hard to read.
+    for (shown, width) in &mut placed {
+        let most = match shown {
+            Shown::Key(_, key) if key.width.1 >= NAMED => LONGEST,
+            Shown::Share => LONGEST,
+            Shown::Key(..) | Shown::Figure(_) => continue,
+        };
+        let more = most.saturating_sub(*width).min(room);
+        *width += more;
+        room -= more;
     }
     placed
 }

@@ -27,6 +27,8 @@ pub enum Context {
     Help,
     /// A list to choose from.
     Menu,
+    /// The list of what flows can be grouped by.
+    Keys,
     /// The list of columns.
     Columns,
     /// A line to type.
@@ -49,6 +51,7 @@ impl Context {
         Self::Whois,
         Self::Help,
         Self::Menu,
+        Self::Keys,
         Self::Columns,
         Self::Prompt,
         Self::Dialog,
@@ -67,6 +70,7 @@ impl Context {
             Self::Whois => "Whois",
             Self::Help => "Help",
             Self::Menu => "Menu",
+            Self::Keys => "Group by",
             Self::Columns => "Choosing columns",
             Self::Prompt => "While typing",
             Self::Dialog => "Question",
@@ -91,17 +95,19 @@ pub struct Binding {
     pub footer: &'static str,
 }
 
-use Context::{Columns, Details, Dialog, Ending, Flows, Groups, Help, Menu, Notice, Prompt, Tables, Whois};
+use Context::{
+    Columns, Details, Dialog, Ending, Flows, Groups, Help, Keys, Menu, Notice, Prompt, Tables, Whois,
+};
 
 const ROWS: &[Context] = &[Flows];
 const PANES: &[Context] = &[Flows, Groups, Tables];
 const PLAYS: &[Context] = &[Flows, Groups, Tables, Details];
 const OF_FLOWS: &[Context] = &[Flows, Groups];
-const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns];
-const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu, Columns];
-const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Columns, Notice];
+const SCROLLS: &[Context] = &[Flows, Groups, Tables, Details, Whois, Help, Menu, Keys, Columns];
+const PAGES: &[Context] = &[Flows, Tables, Details, Whois, Help, Menu, Keys, Columns];
+const CLOSES: &[Context] = &[Details, Whois, Help, Menu, Keys, Columns, Notice];
 const ANYWHERE: &[Context] =
-    &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns, Prompt, Dialog, Ending, Notice];
+    &[Flows, Groups, Tables, Details, Whois, Help, Menu, Keys, Columns, Prompt, Dialog, Ending, Notice];
 
 const fn bind(
     keys: &'static [Key],
@@ -122,7 +128,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[Key::ch('?'), Key::f(1)],
         Action::Help,
-        &[Flows, Groups, Tables, Details, Whois, Menu, Columns],
+        &[Flows, Groups, Tables, Details, Whois, Menu, Keys, Columns],
         "this help",
         "Help",
     ),
@@ -235,14 +241,14 @@ pub const BINDINGS: &[Binding] = &[
     bind(
         &[Key::f(10)],
         Action::Quit,
-        &[Details, Whois, Help, Menu, Columns, Prompt, Dialog, Ending, Notice],
+        &[Details, Whois, Help, Menu, Keys, Columns, Prompt, Dialog, Ending, Notice],
         "quit",
         "",
     ),
     bind(
         &[Key::ctrl('c')],
         Action::Quit,
-        &[Flows, Groups, Tables, Details, Whois, Help, Menu, Columns, Notice],
+        &[Flows, Groups, Tables, Details, Whois, Help, Menu, Keys, Columns, Notice],
         "quit",
         "",
     ),
@@ -328,9 +334,9 @@ pub const BINDINGS: &[Binding] = &[
         "Reset",
     ),
     bind(&[named(KeyCode::Enter), Key::ch('C'), Key::f(2)], Action::Close, &[Columns], "done", "Done"),
-    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu], "take the marked line", ""),
-    bind(&[Key::ch(' ')], Action::Pick, &[Menu], "group by a line as first or second key", ""),
-    bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", "Invert"),
+    bind(&[named(KeyCode::Enter)], Action::Accept, &[Menu, Keys], "take the marked line", "Take"),
+    bind(&[Key::ch(' ')], Action::Pick, &[Keys], "group by a line as first or second key", "Pick"),
+    bind(&[Key::ch('I')], Action::SortInvert, &[Menu], "turn the order around", ""),
     bind(&[named(KeyCode::Enter)], Action::Accept, &[Prompt], "take what is typed", "Take"),
     bind(&[named(KeyCode::Tab)], Action::Edit(Edit::Complete), &[Prompt], "complete the word", "Complete"),
     bind(

@@ -5,7 +5,7 @@ use std::time::Instant;
 use conntop_proto::flow::{BootMillis, EndReason, FlowRow};
 
 use super::App;
-use super::choice::Choice;
+use super::choice::{Choice, Of};
 use super::chooser::Chooser;
 use super::ending::Ending;
 use super::listing::sortable;
@@ -71,6 +71,7 @@ impl Open {
             Self::Whois(_) => Context::Whois,
             Self::Help { searching: true, .. } => Context::Prompt,
             Self::Help { .. } => Context::Help,
+            Self::Choice(Choice { of: Of::Keys(_), .. }) => Context::Keys,
             Self::Sort { .. } | Self::Choice(_) => Context::Menu,
             Self::Chooser(_) => Context::Columns,
             Self::Question(_) => Context::Dialog,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::boards::Reorder;
+use super::layers::Open;
 use super::{App, WINDOWS};
 use crate::columns::{self, COLUMNS, Column, Preset};
 use crate::orient::Orientation;
@@ -80,6 +81,10 @@ impl App {
     }
 
     pub(super) fn invert(&mut self) {
+        if matches!(self.layers.last(), Some(Open::Choice(_))) {
+            // What is chosen there has no order.
+            return;
+        }
         if let Some(board) = self.boards.of(self.pane) {
             return board.reorder(Reorder::Invert);
         }

@@ -12,7 +12,9 @@ use conntop_proto::tuple::{L4, Proto};
 use proptest::prelude::*;
 
 use super::fields::Kind;
-use super::{Expr, FIELDS, Field, Filter, MAX_DEPTH, MAX_LENGTH, Op, Operand, Test, Tri};
+use super::{
+    Expr, FIELDS, Field, Filter, MAX_DEPTH, MAX_LENGTH, Op, Operand, Test, Tri, Typed, complete, values,
+};
 use crate::columns::{COLUMNS, FlowFlags, Offload, STATES, STATUSES, Value};
 use crate::enrich::Enricher;
 use crate::enrich::geo::Geo;
@@ -174,6 +176,38 @@ fn names_of_hosts_and_own_questions() {
     check("name ~ example", "bcg ?adef");
     check("dst_name dns.example.com", "bc ?adefg");
     check("EXAMPLE.com", "bcg");
+    // While it is typed, labels that begin so.
+    let source = Source { known: &known, ..world.source() };
+    let typed = |text: &str, wanted: usize| {
+        let filter = match Filter::typed(text) {
+            Typed::Beginning { so_far: Some(filter), .. }
+            | Typed::Unfinished { so_far: Some(filter), .. } => filter,
+            other => panic!("{text} is no beginning of a name: {other:?}"),
+        };
+        let shown = source.live().filter(|view| filter.matches(view) == Tri::True).count();
+        assert_eq!(shown, wanted, "{text}");
+    };
+    for (text, wanted) in [
+        ("host d", 4),
+        ("host dn", 3),
+        ("host DESK", 2),
+        ("host exampl", 3),
+        ("host example.c", 3),
+        ("host xample", 0),
+        ("host *.exam", 3),
+        ("host {10.0.0.5, des", 3),
+        ("name dns.ex", 3),
+        ("udp and host exa", 1),
+    ] {
+        typed(text, wanted);
+    }
+    let offered = |text: &str| {
+        let found = complete(text, &mut |field| values(field, source.live())).unwrap();
+        found.candidates.join(" ")
+    };
+    assert_eq!(offered("host d"), "dns.Example.com desk");
+    assert_eq!(offered("host example"), "dns.Example.com");
+    assert_eq!(offered("dst_name "), "dns.Example.com = != in not in ~");
     check("desk", "ac");
     check("own no", "acdefg");
     check("own YES", "b");

@@ -292,7 +292,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Key::ch('5')], Action::Pane(Pane::Table), PANES, "who fills the table", ""),
     bind(&[Key::ch('/')], Action::Search, &[Help], "search the help", "Search"),
     bind(
-        &[Key::ch(' '), named(KeyCode::Insert)],
+        &[Key::ch(' ')],
         Action::Choose(Choose::Toggle),
         &[Columns],
         "show the column, or take it away",

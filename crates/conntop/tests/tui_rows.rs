@@ -1,5 +1,6 @@
 //! What rows say honestly: ended flows, those that came and went between two ticks, what is not counted,
 //! offloaded or was zeroed.
+#![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -76,7 +76,7 @@ impl Theme {
     pub fn has_colours(term: &str) -> bool {
         let plain =
             |kind: &&str| term == *kind || term.strip_prefix(*kind).is_some_and(|rest| rest.starts_with('-'));
-        !(["dumb", "vt100", "vt102", "vt220", "vt320", "vt420"].iter().any(|kind| plain(kind))
+        !(["dumb", "vt100", "vt102", "vt220", "vt320", "vt420"].iter().any(plain)
             || term.ends_with("-mono")
             || term.ends_with("-m"))
     }

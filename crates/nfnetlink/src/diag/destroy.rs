@@ -29,6 +29,7 @@ pub enum Destroyed {
 
 /// Which sockets have both ends of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and on the stack")]
 pub enum Found {
     /// None.
     None,

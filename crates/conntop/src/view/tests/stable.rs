@@ -12,7 +12,7 @@ fn world(ids: &[u64]) -> World {
     let mut world = World::default();
     let row = |id: &u64| {
         let row = flow(*id, &format!("10.0.0.{}:1000", id % 3 + 1), "8.8.8.8:443");
-        if id % 4 == 0 { row } else { with(row, traffic(id % 2 * 100, 7, 0)) }
+        if id.is_multiple_of(4) { row } else { with(row, traffic(id % 2 * 100, 7, 0)) }
     };
     world.pass(new(ids.iter().map(row).collect()));
     world.pass(DeltaRows::default());

@@ -28,6 +28,7 @@ const SCREENS: &[(&str, &str)] = &[
     ("only", "+12 Down Down ="),
     ("not", "+12 2 Down !"),
     ("columns", "+12 C Down"),
+    ("copy", "+12 Down Down y"),
     ("no_end", "+12 Down Down E"),
     ("listeners", "+12 3 Down"),
     ("interfaces", "+12 4 Down"),

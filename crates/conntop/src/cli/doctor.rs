@@ -12,7 +12,7 @@ use super::open::{asking, netns, open_for};
 use super::{Common, DoctorArgs};
 use crate::config;
 use crate::doctor::facts::{Client, Database, Naming, Terminal};
-use crate::doctor::{Report, Style, Word, checks, elsewhere, here};
+use crate::doctor::{Check, Report, Style, Word, checks, elsewhere, here};
 use crate::enrich::geo::{Found, Geo, Search, shown};
 use crate::enrich::names::cache::Outcome;
 use crate::enrich::names::resolve::{Oracle, Trouble};
@@ -74,11 +74,14 @@ fn look(netns: Option<Netns>) -> Result<Report, Failure> {
 
 fn verdict(reports: &[Report]) -> Result<(), Failure> {
     let checks = reports.iter().flat_map(|report| &report.checks);
-    let failed: Vec<&str> = checks.filter(|check| check.word == Word::Fail).map(|check| check.name).collect();
-    match failed.as_slice() {
-        [] => Ok(()),
-        failed => Err(Failure::new(FAILURE, format!("failed: {}", failed.join(", ")))),
+    let failed: Vec<&Check> = checks.filter(|check| check.word == Word::Fail).collect();
+    if failed.is_empty() {
+        return Ok(());
     }
+    let names: Vec<&str> = failed.iter().map(|check| check.name).collect();
+    let mendable = failed.iter().any(|check| check.fix.is_some());
+    let hint = if mendable { "; --fix asks and repairs what conntop may" } else { "" };
+    Err(Failure::new(FAILURE, format!("failed: {}{hint}", names.join(", "))))
 }
 
 fn print(reports: &[Report], args: &DoctorArgs, done: &[Done]) -> Result<(), Failure> {
@@ -223,7 +226,6 @@ fn terminal() -> Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::Check;
     use crate::doctor::repair::Fix;
 
     /// A report with a repair that cannot be made, as there is no such namespace.

@@ -130,10 +130,13 @@ fn rule(kernel: &Kernel) -> Finding {
         |finding: Finding| finding.repair(conntop(netns, "--activate")).repair(nft(netns)).fix(Fix::Rule);
     match (kernel.rules, kernel.others.is_empty()) {
         (Some(rules @ 1..), _) => {
-            let rules = if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") };
+            let rules = match rules {
+                1 => "1 rule of nftables makes".to_owned(),
+                more => format!("{more} rules of nftables make"),
+            };
             let kept = if kernel.keepers > 0 { ", one of a running conntop" } else { "" };
             let yet = if entries == 0 { "; no entry yet, the next packet makes one" } else { "" };
-            good(format!("{rules} of nftables make the kernel track{kept}{yet}"))
+            good(format!("{rules} the kernel track{kept}{yet}"))
         }
         (Some(0), true) if entries > 0 => mend(missing(format!(
             "no rule makes the kernel track in this namespace: its {} entries only run out",

@@ -112,7 +112,7 @@ pub(in super::super) const KERNEL_CASES: &[Case<Kernel>] = &[
         "rule",
         |k| (k.rules, k.keepers) = (Some(1), 1),
         Fine,
-        "1 rule of nftables make the kernel track, one of a running conntop",
+        "1 rule of nftables makes the kernel track, one of a running conntop",
         &[],
     ),
     fixable(

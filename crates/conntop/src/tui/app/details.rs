@@ -142,6 +142,7 @@ impl App {
             Action::PreviousFlow,
         ]
         .iter()
+        .filter(|action| **action != Action::End || self.may_end())
         .filter_map(about)
         .collect()
     }

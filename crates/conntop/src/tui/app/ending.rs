@@ -132,12 +132,17 @@ impl App {
         }
     }
 
+    /// Whether there is anything that the question could be about.
+    pub(super) fn may_end(&self) -> bool {
+        !self.options.read_only && !self.options.recording
+    }
+
     fn ending(&self, now: Instant) -> Result<Ending, String> {
         let no = |why: &str| Err(why.to_owned());
         if self.options.read_only {
             return no("This conntop was started with --read-only: it ends nothing.");
         }
-        if self.engine().playing().is_some() {
+        if self.options.recording || self.engine().playing().is_some() {
             return no("This is a recording: what it shows is over.");
         }
         if self.paused.is_some() {

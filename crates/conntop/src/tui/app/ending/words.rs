@@ -58,8 +58,8 @@ impl Ending {
             text.push(line(whose.join(", "), Role::Label));
         }
         let nat = details::nat(&self.row.identity.orig, &self.row.identity.reply);
-        if let Some(nat) = nat.first().filter(|_| lines >= ROOMY) {
-            text.push(line(nat.clone(), Role::Label));
+        if self.is_translated() && lines >= ROOMY {
+            text.extend(nat.into_iter().take(1).map(|nat| line(nat, Role::Label)));
         }
         text.push(Vec::new());
         match &self.phase {
@@ -97,13 +97,15 @@ impl Ending {
     }
 
     fn forgetting(&self) -> &'static str {
-        let identity = &self.row.identity;
-        let translated = identity.reply.dst != identity.orig.src || identity.reply.src != identity.orig.dst;
-        if translated {
+        if self.is_translated() {
             "forget the entry: the ends are not told; it may come back with the next packet, translated anew"
         } else {
             "forget the entry: the ends are not told; it may come back with the next packet"
         }
+    }
+
+    fn is_translated(&self) -> bool {
+        self.row.identity.reply != self.row.identity.orig.inverse()
     }
 
     /// What has come of it so far, most important last: it stays where there is little room.

@@ -30,7 +30,7 @@ pub(super) fn unable(local: bool) -> &'static str {
         "Flows cannot be ended here."
     } else {
         "The conntopd there ends no flow for you. It does when it was started with --allow-terminate, for root \
-         and its own user on its machine, by ssh, and for those who know its token."
+         and its own user on its machine, and for those who know its token."
     }
 }
 

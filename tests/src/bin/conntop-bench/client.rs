@@ -1,5 +1,4 @@
-//! What the one before the screen notices: how soon there are rows, how soon keys are answered, and
-//! what that costs his machine.
+//! What the one before the screen notices: how soon there are rows, and what that costs his machine.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +8,11 @@ use conntop_tests::meter::Usage;
 use conntop_tests::terminal::{SIZE, Terminal};
 
 use crate::field::Field;
-use crate::report::{Form, Report, count, digits, in_mb, megabytes, millis};
+use crate::report::{Form, Report, count, digits, in_mb, megabytes};
 use crate::run::{PATIENCE, conntop, flows, over, rows};
-use crate::stop;
 
 /// A screen is full with so many rows: what is not a row is heading and footer.
 const FULL: usize = SIZE.0 as usize - 6;
-/// Presses of a key in the measurement of input.
-const PRESSES: u32 = 20;
 /// A million flows are as many as conntop holds unless told otherwise; the fast one is one more.
 const ROOM: &[&str] = &["--max-flows", "1100000"];
 /// The longest that a fast flow may take to the top of a million.
@@ -26,11 +22,6 @@ const FIRST: Form = Form {
     key: "first",
     title: "The first screen, from the start of the program; the daemon slept",
     head: &["flows", "", "full screen s", "all rows s", "CPU s until then", "MB (most)"],
-};
-const KEYS: Form = Form {
-    key: "keys",
-    title: "A key, from the press to the screen, while 1,000 flows change per second",
-    head: &["flows", "presses", "median ms", "longest ms", "took s"],
 };
 const FAST: Form = Form {
     key: "fast",
@@ -50,7 +41,7 @@ pub(crate) fn measure(field: &Field, size: u32, report: &mut Report) {
         report.attempt(&what, |report| first(field, size, way, report));
     }
     if size >= 100_000 {
-        let what = format!("keys and a fast flow, {}", count(size.into()));
+        let what = format!("memory and a fast flow, {}", count(size.into()));
         report.attempt(&what, |report| large(field, size, report));
     }
 }
@@ -106,34 +97,6 @@ fn large(field: &Field, size: u32, report: &mut Report) -> Result<()> {
     terminal.wait("all rows", PATIENCE, |screen| flows(screen).is_some_and(|n| n >= wanted))?;
     let named = count(size.into());
     let change = field.change()?;
-    let mut waits = Vec::new();
-    let typing = Instant::now();
-    for _ in 0..PRESSES {
-        stop::check()?;
-        // At any moment of the second between two updates.
-        stop::wait(Duration::from_millis(170))?;
-        let _ = terminal.screen();
-        let pressed = Instant::now();
-        terminal.keys(b"?")?;
-        terminal.wait("the help", PATIENCE, |screen| screen.contains("this help"))?;
-        waits.push(pressed.elapsed());
-        stop::wait(Duration::from_millis(60))?;
-        terminal.keys(b"q")?;
-        terminal.wait("no help", PATIENCE, |screen| !screen.contains("this help"))?;
-    }
-    waits.sort_unstable();
-    let [half, most] = [waits.get(waits.len() / 2), waits.last()].map(|w| w.copied().unwrap_or_default());
-    report.row(
-        &KEYS,
-        vec![
-            named.clone(),
-            waits.len().to_string(),
-            digits(millis(half)),
-            digits(millis(most)),
-            digits(typing.elapsed().as_secs_f64()),
-        ],
-    );
-    report.target(format!("a key waits at most, {named}"), 50.0, millis(most), "ms");
     let [client] = over(Duration::from_secs(2), [terminal.pid()])?;
     if size >= 1_000_000 {
         report.target(format!("client's memory, {named}"), 250.0, in_mb(client.peak), "MB");

@@ -11,6 +11,7 @@ mod client;
 mod dumps;
 mod events;
 mod field;
+mod keys;
 mod peers;
 mod profile;
 mod report;
@@ -37,7 +38,8 @@ Usage: conntop-bench [OPTIONS] PART...
   dumps     one dump: raw, into our table, conntrack -L
   events    cost per event, loss, repair
   wire      a snapshot over 40 Mbit/s, bytes per update
-  client    first rows, keys, memory
+  client    first rows, memory
+  keys      how long keys wait, from 100,000 flows on
   profile   where the time goes, by perf
   sizes     of the programs
   all       everything
@@ -63,17 +65,19 @@ enum Part {
     Events,
     Wire,
     Client,
+    Keys,
     Profile,
     Sizes,
 }
 
 impl Part {
-    const ALL: [(&'static str, Part); 7] = [
+    const ALL: [(&'static str, Part); 8] = [
         ("dumps", Part::Dumps),
         ("peers", Part::Peers),
         ("events", Part::Events),
         ("wire", Part::Wire),
         ("client", Part::Client),
+        ("keys", Part::Keys),
         ("profile", Part::Profile),
         ("sizes", Part::Sizes),
     ];
@@ -238,6 +242,9 @@ fn at_sizes(options: &Options, report: &mut Report) -> Result<()> {
         }
         if has(Part::Client) && (size == SCREEN || size >= 100_000 || only) {
             client::measure(&field, size, report);
+        }
+        if has(Part::Keys) || has(Part::Client) {
+            keys::measure(&field, size, report);
         }
     }
     Ok(())

@@ -21,6 +21,7 @@ mod filtering;
 mod groups;
 mod heard;
 mod help;
+mod hints;
 mod layers;
 mod listing;
 mod looking;

@@ -171,6 +171,8 @@ pub const BINDINGS: &[Binding] = &[
         "pause the display; collection goes on (a recording stands)",
         "Pause",
     ),
+    bind(&[Key::ch('y')], Action::Copy, &[Flows, Details], "copy through the terminal's clipboard", "Copy"),
+    bind(&[Key::ch('E'), Key::f(9)], Action::End, &[Flows, Details], "end the flow (asks first)", "End"),
     bind(&[Key::ch('[')], Action::Play(Control::Slower), PLAYS, "recording: half as fast", ""),
     bind(&[Key::ch(']')], Action::Play(Control::Faster), PLAYS, "recording: twice as fast", ""),
     bind(&[Key::ch('{')], Action::Play(Control::Skip(-30)), PLAYS, "recording: 30 seconds back", ""),
@@ -223,8 +225,6 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&[], Action::Cursor, ROWS, "select a row, or none", ""),
     bind(&[Key::ch('z')], Action::Mark, OF_FLOWS, "set the mark: `seen` counts from now on", ""),
-    bind(&[Key::ch('y')], Action::Copy, &[Flows, Details], "copy through the terminal's clipboard", ""),
-    bind(&[Key::ch('E'), Key::f(9)], Action::End, &[Flows, Details], "end the flow (asks first)", ""),
     bind(&[Key::ch('v')], Action::Layout, ROWS, "columns of a router or of a workstation", "View"),
     bind(&[Key::ch('A')], Action::Activate, PANES, "make the kernel track connections (asks first)", ""),
     bind(

@@ -99,6 +99,7 @@ const NAMES: &[(&str, KeyCode)] = &[
     ("Tab", KeyCode::Tab),
     ("Shift-Tab", KeyCode::BackTab),
     ("Backspace", KeyCode::Backspace),
+    ("Ins", KeyCode::Insert),
     ("Del", KeyCode::Delete),
     ("Up", KeyCode::Up),
     ("Down", KeyCode::Down),

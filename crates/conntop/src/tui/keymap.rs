@@ -271,7 +271,7 @@ impl Keymap {
         self.rows.iter().find(row).and_then(|row| row.keys.first()).map(ToString::to_string)
     }
 
-    /// Keys and words for the footer, in the order of their importance.
+    /// Keys and words for the footer, in the order of their importance; what leads out is the last.
     #[must_use]
     pub fn footer(&self, context: Context) -> Vec<Hint> {
         let mut hints: Vec<Hint> = Vec::new();
@@ -282,6 +282,7 @@ impl Keymap {
                 hints.push(Hint { key: key.to_string(), word, action: row.binding.action.clone() });
             }
         }
+        hints.sort_by_key(|hint| matches!(hint.action, Action::Quit | Action::Close));
         hints
     }
 

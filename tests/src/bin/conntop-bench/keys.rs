@@ -35,7 +35,7 @@ const PRESSED: &[(Press, Press)] = &[
     (("help", b"?", "this help", true), ("", b"q", "this help", false)),
     (("menu of orders", b"s", "Sort by", true), ("", b"q", "Sort by", false)),
     (("another order", b"I", "rate\u{25b2}", true), ("", b"I", "rate\u{25bc}", true)),
-    (("groups", b"2", "% ", true), ("", b"1", "PROTO", true)),
+    (("groups", b"2", "SHARE", true), ("", b"1", "SOURCE", true)),
     (("another window", b"w", "10s", true), ("", b"ww", "10s", false)),
     (("a filter, typed", b"/udp", "filter: udp", true), ("", b"\x03", "filter:", false)),
     (("bytes", b"b", "B/s", true), ("", b"b", "B/s", false)),

@@ -48,11 +48,7 @@ impl App {
             filter: self.filter_line(),
             table: self.table(ask, now),
             layer: self.layer(ask, now),
-            footer: Footer {
-                keys: self.options.keymap.footer(self.context()),
-                order: self.order_word(ask),
-                state: self.state_word(),
-            },
+            footer: Footer { keys: self.hints(), order: self.order_word(ask), state: self.state_word() },
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ratatui::layout::{Position, Rect};
 
 use super::App;
-use crate::tui::action::{Action, Effect, Motion};
+use crate::tui::action::{Action, Choose, Effect, Motion};
 use crate::tui::bindings::Context;
 use crate::tui::draw::{self, Spot};
 use crate::tui::pane::Pane;
@@ -94,7 +94,11 @@ impl App {
             }
             Spot::Item(item) => {
                 self.select_item(item);
-                self.update(Action::Accept, now)
+                let takes = match self.context() {
+                    Context::Columns => Action::Choose(Choose::Toggle),
+                    _ => Action::Accept,
+                };
+                self.update(takes, now)
             }
             Spot::Nothing => Vec::new(),
         }

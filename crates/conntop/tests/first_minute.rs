@@ -89,8 +89,11 @@ fn serve(listener: UnixListener, then: Then) {
             let _gone = stream.write_all(lines.next().unwrap().as_bytes());
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let _gone = reader.read_line(&mut String::new());
-            for line in lines.take(5) {
+            for line in lines {
                 let _gone = stream.write_all(line.as_bytes());
+                if line.starts_with("{\"synced\"") {
+                    break;
+                }
             }
             if then == Then::Silence {
                 thread::spawn(move || reader.read_to_end(&mut Vec::new()));

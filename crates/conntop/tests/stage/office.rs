@@ -1,5 +1,7 @@
 //! What is known beside the flows of the office: names of its hosts, and places of those it talks to.
 
+#![expect(clippy::expect_used, reason = "a test support module")]
+
 use std::net::IpAddr;
 
 use conntop::config::Alias;

@@ -178,14 +178,14 @@ fn where_passes_are_short_rows_show_what_they_are_sorted_by() {
 }
 
 #[test]
-fn a_flow_that_was_just_born_is_divided_by_a_second() {
+fn a_flow_that_was_just_born_is_divided_by_the_window() {
     let mut story = two_passes();
     let mut row = flow(3);
     (row.identity.born, row.identity.first_seen) = (true, BootMillis(55_000));
     story.delta(55_100, DeltaRows { new: vec![row], ..DeltaRows::default() });
     story.focus(&[3]);
     assert_eq!(story.rates(3), (None, None));
-    for (at, bytes, shown) in [(55_500, 500, 500), (56_500, 1_500, 1_000), (58_000, 6_000, 2_200)] {
+    for (at, bytes, shown) in [(55_500, 500, 294), (56_500, 1_500, 882), (58_000, 6_000, 2_200)] {
         story.read(at, 3, bytes);
         assert_eq!(story.rates(3).0, Some(shown), "at {at}");
     }

@@ -105,13 +105,13 @@ fn rates_of_one_flow() {
             "born with 0 at its birth",
             2,
             &[Nothing, Born(1_550), Traffic(traffic(3_050, 3_000, 1_500))],
-            Some((2_000, 1_000)),
+            Some((1_500, 750)),
         ),
         (
-            "born a moment ago is divided by a second",
+            "born a moment ago is divided by the window",
             2,
             &[Nothing, Nothing, BornWith(3_000, traffic(3_010, 3_000, 0))],
-            Some((3_000, 0)),
+            Some((1_500, 0)),
         ),
         (
             "first counters of a flow that was found",

@@ -15,7 +15,7 @@ use conntop_proto::flow::{BootMillis, FlowId};
 use hashbrown::HashMap;
 
 use super::flow::Flow;
-use super::rate::{Passes, Rates, SHORTEST_LIFE, Sample};
+use super::rate::{Passes, Rates, Sample};
 use super::slab::Slab;
 
 /// Points older than the longest window are of no use, milliseconds.
@@ -82,7 +82,7 @@ impl Focus {
             // Its whole life is shorter than the window.
             None if flow.born() && last.at.since(flow.first_seen()) <= passes.least() => {
                 let birth = Sample { at: flow.first_seen(), orig: 0, reply: 0 };
-                Some(last.rates_since(&birth, SHORTEST_LIFE))
+                Some(last.rates_since(&birth, passes.least()))
             }
             None => None,
         }

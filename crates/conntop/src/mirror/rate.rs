@@ -19,10 +19,6 @@ use super::flow::Flow;
 use super::ledger::{Ledger, Orientation};
 use super::seen::Seen;
 
-/// Shortest time that the first bytes of a flow are divided by: a flow that was read ten
-/// milliseconds after its birth has not shown a rate yet.
-pub(super) const SHORTEST_LIFE: u64 = 1000;
-
 /// Bytes per second of each direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
@@ -289,8 +285,11 @@ impl Passes {
         let last = Sample { at: to.time_of(last.at), ..last };
         Some(match upto(from) {
             Some(first) => last.rates_since(&Sample { at: from.time_of(first.at), ..first }, 1),
+            // By the whole window, in a part of which it was not there: so the rates of flows sum up to
+            // that of all, and one that was seen for a moment has not shown a rate of its own.
             None if flow.born() && flow.first_seen() >= from.started => {
-                last.rates_since(&Sample { at: flow.first_seen(), orig: 0, reply: 0 }, SHORTEST_LIFE)
+                let birth = Sample { at: flow.first_seen(), orig: 0, reply: 0 };
+                last.rates_since(&birth, to.middle().since(from.middle()))
             }
             None => {
                 let first = samples.first().filter(|first| first.at < to.started)?;

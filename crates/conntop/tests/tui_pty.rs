@@ -1,8 +1,6 @@
 //! The program on a terminal of its own: how it takes it, what it makes of it, and that it gives it back
 //! whatever happens.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
-
 mod pty;
 
 use std::ffi::OsString;

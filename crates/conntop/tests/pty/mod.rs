@@ -46,9 +46,12 @@ fn silent_server(listener: UnixListener) {
         stream.write_all(lines.next().unwrap().as_bytes()).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         reader.read_line(&mut String::new()).unwrap();
-        for line in lines.take(5) {
+        for line in lines {
             if stream.write_all(line.as_bytes()).is_err() {
                 return;
+            }
+            if line.starts_with("{\"synced\"") {
+                break;
             }
         }
         let _ = reader.read_to_end(&mut Vec::new());

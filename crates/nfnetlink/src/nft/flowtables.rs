@@ -75,6 +75,9 @@ mod tests {
             let wanted = Flowtable { table: "filter".into(), name: "fast".into(), counter, hardware };
             assert_eq!(parse(Attrs::new(writer.as_bytes())), Ok(wanted));
         }
-        assert_eq!(parse(Attrs::new(&[6, 0, 7, 0, 1, 1, 0, 0])), Err(Problem::Truncated));
+        assert_eq!(
+            parse(Attrs::new(&[6, 0, 7, 0, 1, 1, 0, 0])),
+            Err(Problem::Length { found: 2, expected: 4 })
+        );
     }
 }

@@ -21,7 +21,7 @@ pub enum Command {
     /// The file holds the messages of the collector, a JSON object a line, from the whole table on: who
     /// talked to whom, so it is for your eyes only (mode 600). It ends with --for, Ctrl-C or SIGTERM.
     Record(RecordArgs),
-    /// Show a recording as it was: Space pauses, [ and ] change the speed, { and } go back and forward
+    /// Show a recording as it was: Space stops it, and the help has the keys of speed, steps and going back
     ///
     /// Without a terminal it prints the table once, as at the end of the recording.
     Replay(ReplayArgs),

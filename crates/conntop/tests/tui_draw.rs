@@ -45,6 +45,7 @@ fn screens(text: &str) -> Vec<Screen> {
         header: Header {
             node: text.to_owned(),
             source: text.to_owned(),
+            replayed: true,
             input: Some("84.2 Mbit/s".into()),
             output: Some("9.10 Mbit/s".into()),
             words: ("in", "out"),

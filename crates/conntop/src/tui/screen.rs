@@ -59,8 +59,10 @@ pub struct Seen {
 pub struct Header {
     /// Name of the machine.
     pub node: String,
-    /// Where the flows come from.
+    /// Where the flows come from; of a recording first the place in it.
     pub source: String,
+    /// Whether that is a recording.
+    pub replayed: bool,
     /// What all flows that leave or enter the local end receive, formatted.
     pub input: Option<String>,
     /// What they send, formatted.

@@ -79,6 +79,7 @@ impl App {
         Header {
             node,
             source,
+            replayed: self.engine().playing().is_some(),
             input: shown(total.map(|t| t.down)),
             output: shown(total.map(|t| t.up)),
             words: self.words(),

@@ -46,8 +46,8 @@ impl App {
         let name = &self.options.source;
         let at = clock(playing.at);
         Some(match playing.length.filter(|length| *length >= playing.at) {
-            Some(length) => format!("{name} {at} of {}", clock(length)),
-            None => format!("{name} {at}"),
+            Some(length) => format!("{at} of {} {name}", clock(length)),
+            None => format!("{at} {name}"),
         })
     }
 

@@ -26,7 +26,12 @@ pub(super) fn first(canvas: &mut Canvas<'_>, line: Rect, header: &Header) {
     let mut items = vec![Item::new(vec![Span::new(node, Role::Title)], 250, Side::Left)];
     if !header.source.is_empty() {
         let source = vec![Span::new(format!("{DOT} {}", header.source), Role::Label)];
-        items.push(Item::new(source, 100, Side::Left));
+        let source = match header.replayed {
+            // Before the window and the clock, for it says where one is; its name may lose its end.
+            true => Item::new(source, 125, Side::Left).flexible(),
+            false => Item::new(source, 100, Side::Left),
+        };
+        items.push(source);
     }
     for (word, rate, rank) in [(header.words.0, &header.input, 200), (header.words.1, &header.output, 199)] {
         if let Some(rate) = rate {

@@ -43,9 +43,7 @@ bench-peers sizes="1k,10k,100k,1M":
 bench-all *options:
     cargo run --release --quiet --locked --package conntop-tests --bin conntop-bench -- --into docs/performance.md {{options}} all
 
-# The daemon as it is shipped, static and small, with zstd's level 1 only; for routers:
-# just dist --no-default-features --features sandbox,zstd (without sandbox 83 KiB less, see docs/security.md)
-dist *options:
-    CFLAGS="$(for s in DFAST GREEDY LAZY LAZY2 BTLAZY2 BTOPT BTULTRA; do echo -DZSTD_EXCLUDE_${s}_BLOCK_COMPRESSOR; done | xargs)" \
-    RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
-    cargo build --profile dist --locked --target x86_64-unknown-linux-gnu --package conntopd {{options}}
+# Static programs for all targets, or those named, started and checked: target/dist. packaging/dist/targets lists
+# them; `just dist --twice` also compares the bytes of two builds
+dist *targets:
+    packaging/dist/build {{targets}}

@@ -1,9 +1,11 @@
 //! The command line. `conntop --server ...` is conntopd with the rest of the arguments.
 
 mod commands;
+mod completions;
 mod config;
 mod doctor;
 mod geoip;
+mod man;
 mod names;
 mod open;
 mod options;
@@ -18,8 +20,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 
 pub use self::commands::{
-    Command, ConfigCommand, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs, GeoipUpdateArgs,
-    ListArgs, RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
+    Command, CompletionsArgs, ConfigCommand, DoctorArgs, EventKind, Format, GeoipCommand, GeoipStatusArgs,
+    GeoipUpdateArgs, ListArgs, ManArgs, RecordArgs, ReplayArgs, WatchArgs, WhoisArgs,
 };
 pub(crate) use self::open::{Session, open, open_screen};
 pub use self::options::{Common, LookOptions, Places};
@@ -58,7 +60,9 @@ impl Cli {
             Some(Command::Doctor(args)) => places.append(&mut args.places.place),
             Some(Command::Record(args)) => places.append(&mut args.places.place),
             Some(Command::Replay(args)) => self.common.replay = Some(args.file.clone()),
-            Some(Command::Whois(_) | Command::Geoip(_) | Command::Config(_)) | None => {}
+            Some(Command::Whois(_) | Command::Geoip(_) | Command::Config(_))
+            | Some(Command::Man(_) | Command::Completions(_))
+            | None => {}
         }
         let common = &self.common;
         let of_here = [

@@ -4,8 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
+use super::man;
 use super::options::{Places, duration};
 use crate::source::Speed;
 
@@ -40,6 +42,36 @@ pub enum Command {
     /// The configuration file, and what holds
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print a manual page for `man -l -`, or write all of them
+    Man(ManArgs),
+    /// Print what makes a shell complete words of conntop, or write it for all shells and programs
+    ///
+    /// For bash it goes to ~/.local/share/bash-completion/completions/conntop, for fish to
+    /// ~/.config/fish/completions/conntop.fish, for zsh to a file _conntop in a folder of $fpath, and for
+    /// PowerShell into the file that $PROFILE names.
+    Completions(CompletionsArgs),
+}
+
+/// Options of `man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Which page
+    #[arg(value_name = "PAGE", value_parser = man::names(), default_value = "conntop")]
+    pub page: String,
+    /// Write every page into this folder
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "page")]
+    pub out: Option<PathBuf>,
+}
+
+/// Options of `completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL", required_unless_present = "out")]
+    pub shell: Option<Shell>,
+    /// Write those of conntop and conntopd for every shell below this folder
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "shell")]
+    pub out: Option<PathBuf>,
 }
 
 /// What to do with the configuration.

@@ -10,7 +10,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, config, doctor, geoip, screen, server, whois};
+use super::{Cli, Command, ListArgs, completions, config, doctor, geoip, man, screen, server, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::output::say;
@@ -24,7 +24,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     {
         return server::run(rest.iter().cloned());
     }
-    let mut cli = match Cli::try_parse_from(&arguments).and_then(Cli::gathered) {
+    let cli = match Cli::try_parse_from(&arguments).and_then(Cli::gathered) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows the stream and the code.
@@ -32,14 +32,26 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
         }
     };
-    if let Some(Command::Config(command)) = cli.command {
-        return match config::run(&cli, command, &arguments, &mut io::stdout().lock()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => failure.report(),
-        };
+    let mut out = io::stdout().lock();
+    // What needs no configuration, or looks at it itself.
+    let done = match &cli.command {
+        Some(Command::Config(command)) => config::run(&cli, *command, &arguments, &mut out),
+        Some(Command::Man(args)) => man::run(args, &mut out),
+        Some(Command::Completions(args)) => completions::run(args, &mut out),
+        _ => {
+            drop(out);
+            configured(cli)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
-    let config = configuration(&cli);
-    let done = match (config, &cli.command) {
+}
+
+/// Does what needs the configuration.
+fn configured(mut cli: Cli) -> Result<(), Failure> {
+    match (configuration(&cli), &cli.command) {
         (Ok(config), _) => {
             cli.common.settle(config);
             dispatch(&cli, None)
@@ -47,10 +59,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // Who looks for what is wrong is not refused for it.
         (Err(wrong), Some(Command::Doctor(_))) => dispatch(&cli, Some(wrong.text)),
         (Err(wrong), _) => Err(wrong),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
     }
 }
 
@@ -114,9 +122,7 @@ fn dispatch(cli: &Cli, wrong: Option<String>) -> Result<(), Failure> {
                 until_signal(work, Err(interrupted())).await
             }
             Some(Command::List(args)) => until_signal(one_shot(cli, args), Err(interrupted())).await,
-            Some(Command::Whois(_) | Command::Geoip(_) | Command::Config(_) | Command::Replay(_)) | None => {
-                until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await
-            }
+            Some(_) | None => until_signal(one_shot(cli, &ListArgs::default()), Err(interrupted())).await,
         }
     })
 }

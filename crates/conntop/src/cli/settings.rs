@@ -2,8 +2,11 @@
 //! that `config init` writes, what `config show` tells and the manual's page are made of it; what an option
 //! does, its name and its variable are asked from clap, so that they are written down once.
 
+mod manual;
+
 use clap::{Arg, CommandFactory as _};
 
+pub(super) use self::manual::manual;
 use super::Cli;
 
 /// A setting.
@@ -125,7 +128,7 @@ impl Setting {
     }
 
     /// What the file has, as an example.
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         match self.example {
             Example::Value(value) => vec![format!("{} = {value}", self.place().1.unwrap_or(self.key))],
             Example::Lines(lines) => lines.iter().map(|(name, value)| format!("{name} = {value}")).collect(),

@@ -23,6 +23,17 @@ pub const CONFIG: u8 = 78;
 /// Ended by a signal before it was done, as a shell says it of SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
+/// Every code, and what it means for people.
+pub const CODES: &[(u8, &str)] = &[
+    (OK, "all went well; a reader that closed the pipe is well, too"),
+    (FAILURE, "anything that has no code of its own; of doctor: flows stay unseen or uncounted"),
+    (USAGE, "wrong arguments"),
+    (LOST, "the connection is lost, or could not be made"),
+    (PERMISSION, "no permission, or the token was refused"),
+    (CONFIG, "a configuration that is refused"),
+    (INTERRUPTED, "ended by a signal before it was done"),
+];
+
 /// Why the program ends, other than well.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]

@@ -122,7 +122,7 @@ where
 
 const PERMISSION_HINT: &str = "reading connection tracking needs CAP_NET_ADMIN (and --netns CAP_SYS_ADMIN): \
      run as root, or setcap cap_net_admin+ep on the program, or in a systemd unit \
-     AmbientCapabilities=CAP_NET_ADMIN with User= set";
+     AmbientCapabilities=CAP_NET_ADMIN with User= set, or in a container that root started --cap-add NET_ADMIN";
 
 #[cfg(feature = "tls")]
 fn init_tls(dir: &Path) -> ExitCode {

@@ -47,3 +47,7 @@ bench-all *options:
 # them; `just dist --twice` also compares the bytes of two builds
 dist *targets:
     packaging/dist/build {{targets}}
+
+# Container images of what dist made, for the triple of this machine or another
+container *triple:
+    packaging/container/build {{triple}}

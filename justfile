@@ -51,3 +51,12 @@ dist *targets:
 # Container images of what dist made, for the triple of this machine or another
 container *triple:
     packaging/container/build {{triple}}
+
+# Debian packages of what `just dist` has made: just deb [amd64|arm64|armhf ...]; in target/dist
+deb *architectures:
+    packaging/debian/build {{architectures}}
+
+# Install, use, upgrade, remove and purge these packages in a Debian of their own, with systemd (as root; needs
+# debootstrap and systemd-nspawn): just deb-check [bookworm|trixie ...]
+deb-check *releases:
+    packaging/debian/check {{releases}}

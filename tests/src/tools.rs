@@ -18,6 +18,8 @@ const PEERS: [Package; 2] = [("iptstate", "iptstate"), ("flowtop", "netsniff-ng"
 /// What logging in by ssh is tested with.
 const SSH: [Package; 3] =
     [("sshd", "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client")];
+/// What completions and manual pages are made for.
+const SHELLS: [Package; 3] = [("zsh", "zsh"), ("fish", "fish"), ("mandoc", "mandoc")];
 /// Root's `PATH` may lack these.
 const SYSTEM_DIRECTORIES: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 /// A failed installation is not tried again by the next test binary of the same run.
@@ -64,6 +66,18 @@ pub fn ssh() -> Result<(), String> {
         provide(&SSH)
     };
     provided.map_err(|error| format!("{error:#}"))
+}
+
+/// The shells that completions are made for and what checks manual pages, installed where that is possible; names
+/// those that cannot be had.
+#[must_use]
+pub fn shells() -> Vec<&'static str> {
+    if rustix::process::geteuid().is_root()
+        && let Err(error) = provide(&SHELLS)
+    {
+        tell(&format!("{error:#}"));
+    }
+    missing(&SHELLS).into_iter().map(|(program, _)| *program).collect()
 }
 
 type Package = (&'static str, &'static str);

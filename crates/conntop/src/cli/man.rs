@@ -24,6 +24,8 @@ struct Page {
     section: &'static str,
     /// What it is about, behind its name.
     about: &'static str,
+    /// What it has of the manual.
+    pages: &'static [&'static str],
     write: fn(&mut Sheet),
 }
 
@@ -35,24 +37,28 @@ const PAGES: &[Page] = &[
         name: "conntop",
         section: "1",
         about: "every connection of a Linux machine or router, live",
+        pages: &["keys.md", "columns.md"],
         write: conntop::write,
     },
     Page {
         name: "conntop.toml",
         section: "5",
         about: "configuration of conntop",
+        pages: &["configuration.md"],
         write: others::configuration,
     },
     Page {
         name: "conntop-filter",
         section: "7",
         about: "language of conntop's filters",
+        pages: &["filters.md"],
         write: others::filter,
     },
     Page {
         name: "conntopd",
         section: "8",
         about: "stream what changes in the connection tracking table",
+        pages: &["conntopd.md"],
         write: others::conntopd,
     },
 ];
@@ -60,6 +66,11 @@ const PAGES: &[Page] = &[
 /// The pages of what this program can do: conntopd is for Linux only.
 fn pages() -> impl Iterator<Item = &'static Page> {
     PAGES.iter().filter(|page| page.name != server::NAME || server::command().is_some())
+}
+
+/// The page that has what this page of the manual says.
+fn page_of(markdown: &str) -> Option<&'static Page> {
+    PAGES.iter().find(|page| page.pages.contains(&markdown))
 }
 
 /// Reads the name of a page.
@@ -112,3 +123,6 @@ pub(super) fn put(path: &Path, text: &str) -> Result<(), Failure> {
     let written = folder.and_then(|()| fs::write(path, text));
     written.map_err(|error| Failure::new(FAILURE, format!("write {}: {error}", path.display())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,8 @@ pub(super) fn command() -> Option<Command> {
 
 fn argument(option: &OptionHelp) -> Arg {
     let argument = Arg::new(option.long).long(option.long).short(option.short).help(option.help);
-    let value = option.value.trim_matches(['[', ']']);
+    let optional = option.value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    let value = optional.unwrap_or(option.value);
     let argument = match value {
         "" => return argument.action(ArgAction::SetTrue),
         "FILE" | "PATH" => argument.value_hint(ValueHint::FilePath),
@@ -35,6 +36,5 @@ fn argument(option: &OptionHelp) -> Arg {
         }
         _ => argument,
     };
-    let least = if option.value.starts_with('[') { 0 } else { 1 };
-    argument.value_name(value).num_args(least..=1)
+    argument.value_name(value).num_args(usize::from(optional.is_none())..=1)
 }

@@ -61,17 +61,7 @@ fn meaning(argument: &Arg) -> Vec<Inline> {
     let help = argument.get_long_help().or_else(|| argument.get_help());
     let mut text = vec![roman(help.map(ToString::to_string).unwrap_or_default()), roman(".")];
     if !argument.is_hide_possible_values_set() {
-        let values = argument.get_possible_values();
-        for (index, value) in values.iter().filter(|value| !value.is_hide_set()).enumerate() {
-            text.push(roman(if index == 0 { " " } else { "; " }));
-            text.push(bold(value.get_name()));
-            if let Some(help) = value.get_help() {
-                text.push(roman(format!(": {}", continued(&help.to_string()))));
-            }
-        }
-        if !values.is_empty() {
-            text.push(roman("."));
-        }
+        text.extend(values(argument));
     }
     let usual: Vec<String> =
         argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
@@ -80,6 +70,28 @@ fn meaning(argument: &Arg) -> Vec<Inline> {
     }
     if let Some(variable) = argument.get_env() {
         text.extend([roman(" Variable: "), bold(variable.to_string_lossy()), roman(".")]);
+    }
+    text
+}
+
+/// The values that there are, and what each is.
+fn values(argument: &Arg) -> Vec<Inline> {
+    let values = argument.get_possible_values();
+    let mut before = match values.iter().any(|value| value.get_help().is_some()) {
+        true => " ",
+        false => " One of ",
+    };
+    let mut text = Vec::new();
+    for value in values.iter().filter(|value| !value.is_hide_set()) {
+        text.extend([roman(before), bold(value.get_name())]);
+        before = ", ";
+        if let Some(help) = value.get_help() {
+            text.push(roman(format!(": {}", continued(&help.to_string()))));
+            before = "; ";
+        }
+    }
+    if !text.is_empty() {
+        text.push(roman("."));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! The manual in Markdown as parts of a page, so that what both say is written once. A table becomes a list:
 //! its first column names the items, the last one is what they are, and what stands between is said behind
-//! that with the heading of its column.
+//! that in parentheses, with the heading of its column.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use roff::{Inline, bold, italic, roman};
@@ -86,7 +86,14 @@ impl<'a> Writer<'a> {
         match tag {
             Tag::CodeBlock(_) => self.code = Some(String::new()),
             Tag::Strong => self.styles.push(bold),
-            Tag::Emphasis | Tag::Link { .. } => self.styles.push(italic),
+            Tag::Emphasis => self.styles.push(italic),
+            Tag::Link { dest_url, .. } => match super::page_of(dest_url) {
+                Some(page) => {
+                    self.line.extend([bold(page.name), roman(format!("({})", page.section))]);
+                    self.styles.push(|_| roman(""));
+                }
+                None => self.styles.push(italic),
+            },
             _ => {}
         }
     }
@@ -129,11 +136,16 @@ impl<'a> Writer<'a> {
         let mut between = cells.into_iter().zip(&self.heads);
         let Some((name, _)) = between.next() else { return };
         let Some((mut text, _)) = between.next_back() else { return };
+        let mut before = " (";
         for (cell, head) in between.filter(|(cell, _)| !cell.is_empty()) {
-            text.push(roman("; "));
+            text.push(roman(before));
             text.extend(head.iter().cloned());
             text.push(roman(" "));
             text.extend(cell);
+            before = "; ";
+        }
+        if before == "; " {
+            text.push(roman(")"));
         }
         self.sheet.item(&name, &text);
     }

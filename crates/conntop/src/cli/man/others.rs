@@ -24,10 +24,13 @@ pub(super) fn configuration(sheet: &mut Sheet) {
             sheet.subsection(&format!("[{}]", of.unwrap_or_default()));
         }
         let (flag, variable, help) = setting.option();
-        let mut text = vec![roman(format!("{help}. Usually {}.", setting.usual))];
-        for also in [flag, variable].into_iter().flatten() {
-            text.extend([roman(" "), bold(also)]);
+        let mut text = vec![roman(format!("{help}. Usually {}", setting.usual))];
+        for (what, name) in [("option", flag), ("variable", variable)] {
+            if let Some(name) = name {
+                text.extend([roman(format!("; {what} ")), bold(name)]);
+            }
         }
+        text.push(roman("."));
         sheet.item(&[bold(setting.lines().first().map_or(setting.key, String::as_str))], &text);
     }
 }

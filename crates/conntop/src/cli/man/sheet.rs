@@ -5,6 +5,8 @@ use roff::{Inline, Roff};
 
 /// Bytes of a line of the source; 80 is the most, and a sign may stand behind a word.
 const LINE: usize = 76;
+/// Columns of an example, in a page of 80.
+const EXAMPLE: usize = 68;
 /// Columns of the name of an item that stands in the same line as its text.
 const TAG: &str = "16";
 
@@ -21,7 +23,9 @@ impl Sheet {
     pub(super) fn new(name: &str, section: &str, date: &str) -> Self {
         let version = concat!("conntop ", env!("CARGO_PKG_VERSION"));
         let mut roff = Roff::new();
-        roff.control("TH", [&*name.to_uppercase(), section, date, version, "conntop"]);
+        roff.control("TH", [&*name.to_uppercase(), section, date, version, "Manual of conntop"]);
+        // Names that are typed are not broken, and a narrow column is not full of gaps.
+        roff.control("nh", []).control("ad", ["l"]);
         Self { roff, begun: true }
     }
 
@@ -71,7 +75,7 @@ impl Sheet {
             self.roff.control("PP", []);
         }
         self.roff.control("RS", ["4"]).control("nf", []);
-        for line in lines {
+        for line in lines.into_iter().flat_map(narrow) {
             self.roff.text([roff::roman(line)]);
         }
         self.roff.control("fi", []).control("RE", []);
@@ -83,6 +87,32 @@ impl Sheet {
             self.roff.text(text);
         }
     }
+}
+
+/// A line of an example in lines that fit into 80 columns: with less room before what stands behind it, and else
+/// broken.
+fn narrow(line: &str) -> Vec<String> {
+    if line.len() <= EXAMPLE {
+        return vec![line.to_owned()];
+    }
+    let indent = line.len() - line.trim_start().len();
+    let mut lines = vec![" ".repeat(indent)];
+    let (mut gap, mut first) = (0, true);
+    for word in line.trim().split(' ') {
+        if word.is_empty() {
+            gap = 1;
+            continue;
+        }
+        let Some(last) = lines.last_mut() else { break };
+        let blanks = if std::mem::take(&mut first) { 0 } else { 1 + std::mem::take(&mut gap) };
+        if last.len() + blanks + word.len() > EXAMPLE {
+            lines.push(" ".repeat(indent + 4) + word);
+        } else {
+            last.push_str(&" ".repeat(blanks));
+            last.push_str(word);
+        }
+    }
+    lines
 }
 
 /// The same text with line breaks in the source, where blanks were.

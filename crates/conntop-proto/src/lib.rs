@@ -8,6 +8,7 @@
 
 #[cfg(feature = "auth")]
 pub mod auth;
+pub mod budget;
 pub mod codec;
 pub mod columns;
 pub mod delta;

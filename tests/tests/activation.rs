@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use conntop::activate::Leftovers;
+use conntop::here::linux::activate::Leftovers;
 use conntop_tests::netns::{Group, Namespace};
 use conntop_tests::programs::program;
 use conntop_tests::tools::run_within;

@@ -67,14 +67,53 @@ fn unsafe_lives_in_nfnetlink_only() {
 #[test]
 fn only_the_screen_knows_ratatui_and_crossterm() {
     let src = root().join("crates/conntop/src");
-    none(&uses(&src, &["ratatui", "crossterm"], |rel| rel.starts_with("tui")));
+    none(&uses(&src, &["ratatui"], |rel| rel.starts_with("tui")));
+    none(&uses(&src, &["crossterm"], |rel| rel.starts_with("tui") || rel.starts_with("platform")));
+}
+
+/// Tests run on Linux alone.
+fn of_tests(rel: &str) -> bool {
+    rel.split('/').any(|part| part == "tests" || part == "tests.rs")
 }
 
 #[test]
-fn only_the_local_source_and_the_server_entry_know_the_daemon() {
+fn only_one_place_of_conntop_knows_linux() {
     let src = root().join("crates/conntop/src");
-    let allowed = ["source/local.rs", "cli.rs", "cli/server.rs", "main.rs"];
-    none(&uses(&src, &["conntopd::"], |rel| allowed.contains(&rel)));
+    let linux = |rel: &str| rel.starts_with("here/linux") || of_tests(rel);
+    none(&uses(&src, &["conntopd::", "nfnetlink::", "\"/proc", "\"/sys/", "os::linux"], linux));
+}
+
+#[test]
+fn only_two_places_of_conntop_ask_which_system_it_is() {
+    let src = root().join("crates/conntop/src");
+    let seams = |rel: &str| rel.starts_with("here") || rel.starts_with("platform") || of_tests(rel);
+    let words = [
+        "rustix",
+        "os::unix",
+        "os::windows",
+        "os::fd",
+        "net::Unix",
+        "signal::unix",
+        "etcetera::base_strategy",
+    ];
+    none(&uses(&src, &words, seams));
+    let asks = ["target_os", "cfg(unix", "cfg(windows", "cfg(not(unix", "cfg(not(windows", "target_family"];
+    none(&uses(&src, &asks, |rel| ["here.rs", "platform.rs"].contains(&rel)));
+}
+
+#[test]
+fn dependencies_of_linux_are_asked_for_on_linux_only() {
+    let manifest = fs::read_to_string(root().join("crates/conntop/Cargo.toml")).expect("manifest");
+    let everywhere = manifest.split("\n[dependencies]\n").nth(1).and_then(|rest| rest.split("\n[").next());
+    let everywhere = everywhere.expect("dependencies");
+    for name in ["conntopd", "nfnetlink", "rustix", "libc"] {
+        assert!(
+            !everywhere
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} ")) || line.starts_with(&format!("{name}."))),
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use conntop::enrich::Learned;
 use conntop::enrich::lookups::Lookups;
-use conntop::enrich::processes::worker::{self, Turns};
+use conntop::here::linux::processes::worker::{self, Turns};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

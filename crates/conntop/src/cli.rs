@@ -11,7 +11,6 @@ mod open;
 mod options;
 mod run;
 mod screen;
-mod server;
 mod settings;
 mod shown;
 mod whois;

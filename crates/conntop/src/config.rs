@@ -16,7 +16,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use conntop_proto::text::sanitize;
-use etcetera::BaseStrategy as _;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -26,6 +25,7 @@ use self::values::{columns, cpu_budget, interval, max_flows, sort};
 use crate::columns::{Preset, nearest};
 use crate::enrich::names::Dns;
 use crate::orient::{Net, Orientation};
+use crate::places::{self, Base};
 use crate::source::{CpuBudget, SourceKind};
 use crate::tui::theme::Theme;
 use crate::units::RateUnit;
@@ -181,7 +181,7 @@ impl fmt::Display for Wrong {
 /// Where the file is when nobody says anything else.
 #[must_use]
 pub fn usual_path() -> Option<PathBuf> {
-    Some(etcetera::base_strategy::Xdg::new().ok()?.config_dir().join(PLACE))
+    Some(places::base(Base::Config)?.join(PLACE))
 }
 
 impl Config {

@@ -1,7 +1,7 @@
 //! `conntop doctor`: is everything here as it has to be, and what mends it?
 //!
-//! Order: somebody looks ([`here`], [`elsewhere`]) and finds [`facts`], which are data; one table of
-//! [`checks`] judges them; a [`Report`] is printed, and [`repair`] does what conntop itself may mend, when it
+//! Order: somebody looks ([`crate::here`], [`elsewhere`]) and finds [`facts`], which are data; one table of
+//! [`checks`] judges them; a [`Report`] is printed, and a `Fix` does what conntop itself may mend, when it
 //! is asked to.
 //!
 //! Looking changes nothing: no module is loaded, no sysctl written, no rule made. That is what
@@ -10,9 +10,6 @@
 pub mod checks;
 pub mod elsewhere;
 pub mod facts;
-pub mod here;
-mod others;
-pub mod repair;
 mod report;
 #[cfg(test)]
 mod tests;

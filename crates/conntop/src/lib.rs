@@ -6,10 +6,10 @@
 #![forbid(unsafe_code)]
 
 // From where the data comes, and what holds it.
-pub mod activate;
 pub mod config;
 pub mod engine;
 pub mod enrich;
+pub mod here;
 pub mod machine;
 pub mod mirror;
 pub mod nodes;
@@ -18,6 +18,7 @@ pub mod source;
 // What is fetched from the world when somebody asks for it.
 pub mod geoip;
 pub mod places;
+pub mod platform;
 pub mod whois;
 
 // How flows are read.

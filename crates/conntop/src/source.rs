@@ -2,17 +2,14 @@
 //! elsewhere; or a recording. All yield the same events through one bounded channel, so nothing
 //! behind it knows the difference.
 
-mod audit;
 pub mod backoff;
-mod choice;
-mod local;
+mod kind;
 mod order;
 mod playing;
 mod progress;
 pub mod record;
 mod remote;
 pub mod replay;
-mod sockets;
 pub mod ssh;
 mod target;
 pub mod tls;
@@ -22,16 +19,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+pub use conntop_proto::budget::CpuBudget;
 use conntop_proto::columns::Ids;
 use conntop_proto::message::{ServerHello, ServerMessage, Sight, Subscribe, Terminate};
 use tokio::sync::mpsc;
 
-pub use self::choice::{Local, SourceKind, Switch, open_local};
-pub use self::local::{Acts, CpuBudget, LocalConfig, local, local_collector};
+pub use self::kind::SourceKind;
 pub use self::playing::{Control, Playing, Speed};
 pub use self::remote::{RemoteConfig, remote, remote_by_ssh};
 pub use self::replay::replay;
-pub use self::sockets::sockets;
 pub use self::target::{Target, TargetError, Wire};
 pub use self::tls::Security;
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conntop::engine::Engine;
+use conntop::here::linux::local;
 use conntop::source::record::Recorder;
-use conntop::source::{RemoteConfig, Security, Source, SourceEvent, Target, local, remote, replay};
+use conntop::source::{RemoteConfig, Security, Source, SourceEvent, Target, remote, replay};
 use conntop_proto::codec::Validate;
 use conntop_proto::flow::{BootMillis, FlowRow};
 use conntop_proto::message::{Codec, Coverage, Host, ServerMessage, Subscribe};

@@ -7,10 +7,11 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, ArgAction, Command, CommandFactory as _, ValueEnum as _, ValueHint};
 use clap_complete::{Generator as _, Shell, generate};
 
-use super::{Cli, CompletionsArgs, man, server};
+use super::{Cli, CompletionsArgs, man};
 use crate::columns::COLUMNS;
 use crate::filter::FIELDS;
 use crate::groups::KEYS;
+use crate::here::server;
 use crate::output::exit::{Failure, write_failure};
 
 /// Prints one, or writes all.

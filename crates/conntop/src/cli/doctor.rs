@@ -4,20 +4,20 @@ use std::env;
 use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use nfnetlink::netns::Netns;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::open::{asking, netns, open_for};
+use super::open::{asking, open_for};
 use super::{Common, DoctorArgs};
 use crate::config;
 use crate::doctor::facts::{Client, Database, Naming, Terminal};
-use crate::doctor::{Check, Report, Style, Word, checks, elsewhere, here};
+use crate::doctor::{Check, Report, Style, Word, checks, elsewhere};
 use crate::enrich::geo::{Found, Geo, Search, shown};
 use crate::enrich::names::cache::Outcome;
 use crate::enrich::names::resolve::{Oracle, Trouble};
-use crate::output::exit::{CONFIG, FAILURE, Failure, LOST, USAGE, write_failure};
-use crate::output::terminal_size;
+use crate::here::checkup;
+use crate::output::exit::{FAILURE, Failure, LOST, USAGE, write_failure};
+use crate::platform::{LOCALE, terminal_size};
 use crate::tui::glyphs::Charset;
 
 /// An address that is nobody's (RFC 5737): who answers that it has no name has answered.
@@ -47,29 +47,20 @@ pub(super) async fn run(common: &Common, args: &DoctorArgs, wrong: Option<String
             None => verdict(&reports),
         };
     }
-    let netns = netns(common);
-    let mut kernel = look(netns.clone())?;
+    let netns = common.netns.as_deref();
+    let mut kernel = checkup(netns)?;
     let mut done = Vec::new();
     if args.fix {
         if !args.json {
             write(&kernel.text(style()))?;
         }
         let mut answers = Answers { yes: args.yes, input: io::stdin().lock(), asking: io::stderr() };
-        done = repair(&kernel, netns.as_ref(), &mut answers)?;
-        kernel = look(netns)?;
+        done = repair(&kernel, netns, &mut answers)?;
+        kernel = checkup(netns)?;
     }
     let reports = [kernel, client];
     print(&reports, args, &done)?;
     verdict(&reports)
-}
-
-fn look(netns: Option<Netns>) -> Result<Report, Failure> {
-    let place = match &netns {
-        Some(netns) => format!("this machine, network namespace {netns}"),
-        None => "this machine".to_owned(),
-    };
-    let kernel = here::kernel(netns).map_err(|error| Failure::new(CONFIG, error.to_string()))?;
-    Ok(checks::of_kernel(place, &kernel))
 }
 
 fn verdict(reports: &[Report]) -> Result<(), Failure> {
@@ -146,7 +137,7 @@ impl<R: BufRead, W: Write> Answers<R, W> {
 
 fn repair<R: BufRead, W: Write>(
     report: &Report,
-    netns: Option<&Netns>,
+    netns: Option<&str>,
     answers: &mut Answers<R, W>,
 ) -> Result<Vec<Done>, Failure> {
     let mut done = Vec::new();
@@ -159,7 +150,7 @@ fn repair<R: BufRead, W: Write>(
             answers.say("left as it is");
             continue;
         }
-        let error = fix.carry_out(netns.cloned()).err();
+        let error = fix.mend(netns).err();
         answers.say(error.as_deref().unwrap_or("done"));
         done.push(Done { check: check.name, error });
     }
@@ -213,7 +204,7 @@ fn terminal() -> Terminal {
         let value = value.as_ref().filter(|value| !value.is_empty())?;
         Some(format!("{name}={value}"))
     });
-    let values = variables.each_ref().map(|(_, value)| value.as_deref());
+    let values = variables.each_ref().map(|(_, value)| value.as_deref().or(LOCALE));
     Terminal {
         size: terminal_size(),
         term: env::var("TERM").ok(),
@@ -226,14 +217,14 @@ fn terminal() -> Terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::repair::Fix;
+    use crate::here::Fix;
 
     /// A report with a repair that cannot be made, as there is no such namespace.
-    fn report() -> (Report, Netns) {
+    fn report() -> (Report, &'static str) {
         let check =
             |name, fix| Check { name, word: Word::Fail, found: String::new(), repair: Vec::new(), fix };
         let checks = vec![check("capability", None), check("rule", Some(Fix::Rule))];
-        (Report { place: String::new(), checks }, Netns::Path("/nonexistent/netns".into()))
+        (Report { place: String::new(), checks }, "/nonexistent/netns")
     }
 
     #[test]
@@ -242,7 +233,7 @@ mod tests {
             let (report, netns) = report();
             let mut asking = Vec::new();
             let mut answers = Answers { yes, input: answer.as_bytes(), asking: &mut asking };
-            let done = repair(&report, Some(&netns), &mut answers).map_err(|error| error.text).unwrap();
+            let done = repair(&report, Some(netns), &mut answers).map_err(|error| error.text).unwrap();
             let asked = String::from_utf8(asking).unwrap();
             assert_eq!(done.len(), usize::from(attempted), "{answer:?}: {asked}");
             assert!(done.iter().all(|done| done.error.as_ref().is_some_and(|e| e.contains("/nonexistent"))));

@@ -14,7 +14,8 @@ use std::path::Path;
 use clap::builder::PossibleValuesParser;
 
 use self::sheet::Sheet;
-use super::{ManArgs, server};
+use super::ManArgs;
+use crate::here::server;
 use crate::output::exit::{FAILURE, Failure, write_failure};
 
 /// A page.

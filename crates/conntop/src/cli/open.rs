@@ -7,29 +7,27 @@ use std::time::{Duration, Instant};
 use conntop_proto::codec::Validate;
 use conntop_proto::message::{Codec, Subscribe};
 use conntop_proto::text::sanitize;
-use nfnetlink::netns::Netns;
-use tracing::warn;
 
 use super::Common;
-use crate::activate::{Active, Leftovers};
 use crate::engine::{Engine, Notice, NoticeKind};
 use crate::enrich::Enricher;
 use crate::enrich::geo::{Geo, Search};
 use crate::enrich::lookups::Lookups;
 use crate::enrich::names::{Asking, Dns, Names, hosts};
-use crate::enrich::processes;
 use crate::enrich::services::Services;
 use crate::flow::FlowKey;
+use crate::here::{Machine, Wish};
 use crate::mirror::Limits;
 use crate::nodes::Nodes;
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
 use crate::output::say;
+use crate::platform::node_name;
 use crate::source::replay::{self, Play, Recording, play};
 use crate::source::ssh::{self, Questions};
 use crate::source::tls::{Known, TokenSource};
 use crate::source::{
-    self, Acts, Local, LocalConfig, NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind,
-    SourceEvent, Sources, Speed, Switch, Target, Wire, remote, remote_by_ssh,
+    NodeId, RemoteConfig, Security, Source, SourceError, SourceErrorKind, SourceEvent, Sources, Speed,
+    Target, Wire, remote, remote_by_ssh,
 };
 
 /// How long databases of places may be waited for: on a slow disk, reading the largest.
@@ -39,14 +37,8 @@ const PLACES_TIME: Duration = Duration::from_secs(20);
 pub(crate) struct Session {
     pub(crate) sources: Sources,
     pub(crate) nodes: Nodes,
-    /// Kept until the end.
-    pub(crate) active: Option<Active>,
-    /// What a conntop that crashed has left on this machine.
-    pub(crate) leftovers: Option<Leftovers>,
-    /// Whether the collector is in this process.
-    pub(crate) local: bool,
-    /// For when tracking is activated while sockets are read.
-    pub(crate) switch: Option<Switch>,
+    /// This machine, kept until the end, if it is what is looked at.
+    pub(crate) machine: Option<Machine>,
     /// Where the data comes from, for people.
     pub(crate) label: String,
     /// Those who find out what is not in the table.
@@ -94,10 +86,7 @@ fn open_recording(common: &Common, file: &Path, how: Play) -> Result<Session, Fa
     Ok(Session {
         sources: Sources::new([source]),
         nodes,
-        active: None,
-        leftovers: None,
-        local: false,
-        switch: None,
+        machine: None,
         label,
         lookups: lookups(&common),
         processes: false,
@@ -145,18 +134,7 @@ pub(crate) async fn open_for(common: &Common, subscribe: Subscribe) -> Result<Se
     let label = labels.join(", ");
     let sources = Sources::new(sources);
     let lookups = lookups(common);
-    Ok(Session {
-        sources,
-        nodes,
-        active: None,
-        leftovers: None,
-        local: false,
-        switch: None,
-        label,
-        lookups,
-        processes: false,
-        recording: false,
-    })
+    Ok(Session { sources, nodes, machine: None, label, lookups, processes: false, recording: false })
 }
 
 fn config(common: &Common, target: Target, subscribe: Subscribe) -> Result<RemoteConfig, Failure> {
@@ -204,25 +182,18 @@ fn security(common: &Common, target: &Target) -> Result<Security, Failure> {
     Ok(Security { token, pin: common.pin, known: Known::of_user() })
 }
 
-/// The namespace that the options name.
-pub(crate) fn netns(common: &Common) -> Option<Netns> {
-    common.netns.as_deref().and_then(|name| name.parse().ok())
-}
-
 fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure> {
-    let netns = netns(common);
-    let active = common.activate.then(|| Active::begin(netns.clone())).transpose()?;
-    let config = LocalConfig {
+    let wish = Wish {
+        netns: common.netns.clone(),
+        activate: common.activate,
+        kind: common.source.unwrap_or_default(),
         name: common.name.clone(),
         interval: common.interval,
         cpu_budget: common.cpu_budget,
-        netns: netns.clone(),
-        acts: if common.read_only == Some(true) { Acts::None } else { Acts::Allowed },
+        read_only: common.read_only == Some(true),
         subscribe,
     };
-    let Local { source, switch } = source::open_local(common.source.unwrap_or_default(), config)?;
-    let sources = Sources::new([source]);
-    let leftovers = Leftovers::find(netns.clone());
+    let (machine, source) = Machine::open(wish)?;
     let label = common.netns.as_ref().map_or_else(|| "conntrack".to_owned(), |n| format!("conntrack in {n}"));
     let nodes = Nodes::one(Engine::new(limits(common)), label.clone());
     let nodes = nodes
@@ -230,17 +201,11 @@ fn open_local(common: &Common, subscribe: Subscribe) -> Result<Session, Failure>
         .seen_from(common.shown.orientation.unwrap_or_default())
         .with(enricher(common));
     let lookups = lookups(common);
-    let processes = common.no_processes != Some(true)
-        && processes::worker::start(lookups.finder(), netns)
-            .inspect_err(|error| warn!("processes are not shown: {error}"))
-            .is_ok();
+    let processes = common.no_processes != Some(true) && machine.find_processes(lookups.finder());
     Ok(Session {
-        sources,
+        sources: Sources::new([source]),
         nodes,
-        active,
-        leftovers,
-        local: true,
-        switch,
+        machine: Some(machine),
         label,
         lookups,
         processes,
@@ -279,8 +244,7 @@ fn limits(common: &Common) -> Limits {
 }
 
 fn name(common: &Common) -> String {
-    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
-    common.name.clone().unwrap_or_else(host)
+    common.name.clone().unwrap_or_else(node_name)
 }
 
 fn millis(time: Duration) -> u32 {
@@ -297,11 +261,12 @@ async fn until(deadline: Option<tokio::time::Instant>) {
 impl Session {
     /// Says on stderr what was done and found before the start.
     pub(crate) fn announce(&self) {
-        if let Some(active) = &self.active {
-            say(&active.text());
+        let Some(machine) = &self.machine else { return };
+        if let Some(activated) = machine.activated() {
+            say(&activated);
         }
-        if let Some(leftovers) = &self.leftovers {
-            say(&format_args!("{}; `conntop` offers to remove it", leftovers.text()));
+        if let Some(leftover) = machine.leftover() {
+            say(&format_args!("{leftover}; `conntop` offers to remove it"));
         }
     }
 
@@ -334,7 +299,8 @@ impl Session {
         let Some(node) = self.nodes.get(id) else { return Vec::new() };
         let mut notices = node.engine().notices();
         let repaired = |kind| matches!(kind, NoticeKind::TrackingOff | NoticeKind::AcctOff);
-        notices.retain(|notice| self.active.is_none() || !repaired(notice.kind));
+        let activated = self.machine.as_ref().is_some_and(|machine| machine.activated().is_some());
+        notices.retain(|notice| !activated || !repaired(notice.kind));
         if self.nodes.several() {
             notices.iter_mut().for_each(|notice| notice.text = format!("{}: {}", node.name(), notice.text));
         }
@@ -370,6 +336,6 @@ impl Session {
 
     /// Undoes what `--activate` did.
     pub(crate) fn close(self) -> Result<(), Failure> {
-        Ok(self.active.map_or(Ok(()), Active::end)?)
+        self.machine.map_or(Ok(()), Machine::end)
     }
 }

@@ -2,19 +2,18 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::{Cli, Command, ListArgs, completions, config, doctor, geoip, man, screen, server, whois};
+use super::{Cli, Command, ListArgs, completions, config, doctor, geoip, man, screen, whois};
 use crate::config::{Config, ConfigError};
 use crate::output::exit::{CONFIG, FAILURE, Failure, INTERRUPTED};
 use crate::output::say;
-use crate::{list, record, watch};
+use crate::platform::{Signals, has_keyboard};
+use crate::{here, list, record, watch};
 
 /// Runs the program with its arguments (its name included).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -22,7 +21,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some((_, rest)) = arguments.get(1..).and_then(<[OsString]>::split_first)
         && arguments.get(1).is_some_and(|first| first == "--server")
     {
-        return server::run(rest.iter().cloned());
+        return here::server::run(rest.iter().cloned());
     }
     let cli = match Cli::try_parse_from(&arguments).and_then(Cli::gathered) {
         Ok(cli) => cli,
@@ -81,7 +80,7 @@ fn has_screen() -> bool {
     }
     let cause = if env::var_os("TERM").is_some_and(|term| term == "dumb") {
         "TERM=dumb moves no cursor"
-    } else if !io::stdin().is_terminal() && File::open("/dev/tty").is_err() {
+    } else if !has_keyboard() {
         "there is no keyboard: standard input is no terminal"
     } else {
         return true;
@@ -141,17 +140,11 @@ async fn until_signal(
 
 /// Is ready when somebody wants the program to end.
 fn signalled() -> Result<impl Future<Output = ()>, Failure> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::new(FAILURE, format!("listen to signals: {error}")));
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
+    let signals = Signals::to_end();
+    let mut signals =
+        signals.map_err(|error| Failure::new(FAILURE, format!("listen to signals: {error}")))?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        signals.next().await;
     })
 }
 

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use conntop_proto::text::sanitize;
 
 use super::{Cli, Command, Common, LookOptions, Session, open_screen};
-use crate::activate::{Leftovers, Repair};
 use crate::columns;
 use crate::enrich::geo::shown;
 use crate::geoip::offer::Offer;
 use crate::groups::{GroupSort, Grouping};
+use crate::here::{self, Machine};
 use crate::output::exit::{CONFIG, FAILURE, Failure, USAGE};
-use crate::output::{say, terminal_size};
+use crate::output::say;
 use crate::places::{self, Base};
+use crate::platform::{self, terminal_size};
 use crate::sort::Sort;
-use crate::source::{Speed, Switch};
+use crate::source::Speed;
 use crate::tui::app::{App, Options};
 use crate::tui::background;
 use crate::tui::draw::Look;
@@ -37,18 +38,17 @@ pub(super) async fn run(cli: &Cli) -> Result<(), Failure> {
     let session = open_screen(common, speed).await?;
     let memory = view_file().filter(|_| common.shown.no_remember != Some(true));
     let options = options(common, &session, memory.as_deref())?;
-    let Session { sources, nodes, active, switch, lookups, .. } = session;
-    let repair = Repair::new(super::open::netns(common), active);
-    let mut repair = Keys { repair, switch, keeper: memory.map(Keeper::of) };
+    let Session { sources, nodes, machine, lookups, .. } = session;
+    let mut keys = Keys { machine, keeper: memory.map(Keeper::of) };
     let size = terminal_size().unwrap_or((80, 24));
     let app = App::of(nodes, options, size);
-    let exit = run_app(app, sources, look(&common.look), mouse(&common.look), &mut repair, lookups).await;
-    let restored = repair.repair.end();
-    if let Some(Err(error)) = repair.keeper.map(Keeper::end) {
+    let exit = run_app(app, sources, look(&common.look), mouse(&common.look), &mut keys, lookups).await;
+    let restored = keys.machine.map_or(Ok(()), Machine::end);
+    if let Some(Err(error)) = keys.keeper.map(Keeper::end) {
         say(&format_args!("{error}"));
     }
     match exit.map_err(|error| Failure::new(FAILURE, format!("terminal: {error}")))? {
-        Exit::Quit => Ok(restored?),
+        Exit::Quit => restored,
         Exit::Failed(error) => Err(error.into()),
     }
 }
@@ -92,8 +92,8 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
     };
     Ok(Options {
         source: session.label.clone(),
-        local: session.local,
-        root: rustix::process::geteuid().is_root(),
+        local: session.machine.is_some(),
+        root: here::is_root(),
         recording: session.recording,
         preset: last.view.or(common.view),
         columns,
@@ -106,7 +106,7 @@ fn options(common: &Common, session: &Session, memory: Option<&Path>) -> Result<
         sort: sort.or(last.sort).or_else(|| shown.usual_sort.as_ref().and_then(usual)),
         group,
         offer_places: session.lookups.has_places() && Offer::of_user().is_some_and(|offer| offer.is_open()),
-        leftover: session.leftovers.as_ref().map(Leftovers::text),
+        leftover: session.machine.as_ref().and_then(Machine::leftover),
         names: last.names.unwrap_or(common.no_hostname != Some(true)),
         asks_names: session.lookups.asks(),
         hide_own: common.hide_own == Some(true),
@@ -131,7 +131,7 @@ fn look(options: &LookOptions) -> Look {
     let charset = match options.ascii {
         Some(true) => Charset::Ascii,
         Some(false) => Charset::Unicode,
-        None => Charset::of_locale(names.each_ref().map(|name| name.as_deref())),
+        None => Charset::of_locale(names.each_ref().map(|name| name.as_deref().or(platform::LOCALE))),
     };
     // The console of the kernel is dark, and does not know the question.
     let background = match term.as_str() {
@@ -147,18 +147,16 @@ fn mouse(options: &LookOptions) -> Mouse {
 
 /// The keys that change the kernel.
 struct Keys {
-    repair: Repair,
-    switch: Option<Switch>,
+    machine: Option<Machine>,
     keeper: Option<Keeper>,
 }
 
+/// What the keys say that would change this machine, if it is not what is looked at.
+const ELSEWHERE: &str = "the flows are not of this machine: nothing here is changed for them";
+
 impl Repairs for Keys {
     fn activate(&mut self) -> Result<String, String> {
-        let done = self.repair.activate().map_err(|error| error.to_string())?;
-        match self.switch.take().map(Switch::to_conntrack) {
-            Some(Err(error)) => Ok(format!("{done}; but the sockets go on being shown: {error}")),
-            Some(Ok(())) | None => Ok(done),
-        }
+        self.machine.as_mut().map_or_else(|| Err(ELSEWHERE.to_owned()), Machine::activate)
     }
 
     fn remember(&mut self, text: String) {
@@ -168,7 +166,7 @@ impl Repairs for Keys {
     }
 
     fn remove_leftover(&mut self) -> Result<String, String> {
-        self.repair.remove_leftovers().map_err(|error| error.to_string())
+        self.machine.as_ref().map_or_else(|| Err(ELSEWHERE.to_owned()), Machine::remove_leftover)
     }
 
     fn refuse_places(&mut self) -> Result<(), String> {

@@ -2,14 +2,11 @@
 //! the facts. The manual's page troubleshooting.md is held against it.
 
 mod client;
-mod kernel;
 mod remote;
 
-use nfnetlink::netns::Netns;
-
-use super::facts::{Client, Kernel, Remote};
-use super::repair::Fix;
+use super::facts::{Client, Remote};
 use super::report::{Check, Report, Word};
+use crate::here::Fix;
 
 /// A check of the facts `F`.
 #[derive(Debug)]
@@ -20,7 +17,7 @@ pub struct Row<F> {
     pub gravity: Gravity,
     /// What is asked, for the manual.
     pub about: &'static str,
-    judge: fn(&F) -> Finding,
+    pub(crate) judge: fn(&F) -> Finding,
 }
 
 /// What it means when something is missing.
@@ -32,8 +29,6 @@ pub enum Gravity {
     Wished,
 }
 
-/// Of this machine's kernel.
-pub const KERNEL: &[Row<Kernel>] = kernel::ROWS;
 /// Of what the client itself needs.
 pub const CLIENT: &[Row<Client>] = client::ROWS;
 /// Of a conntopd elsewhere.
@@ -56,12 +51,6 @@ pub fn judge<F>(rows: &[Row<F>], facts: &F) -> impl Iterator<Item = Check> {
     rows.iter().map(move |row| row.check(facts))
 }
 
-/// What this machine's report says.
-#[must_use]
-pub fn of_kernel(place: String, kernel: &Kernel) -> Report {
-    Report { place, checks: judge(KERNEL, kernel).collect() }
-}
-
 /// What a remote machine's report says: nothing but the connection where there is none.
 #[must_use]
 pub fn of_remote(remote: &Remote) -> Report {
@@ -77,17 +66,17 @@ pub fn of_client(client: &Client) -> Report {
 
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grade {
+pub(crate) enum Grade {
     Good,
     /// Not as one would want it, or not known.
     Odd,
     Missing,
 }
 
-struct Finding {
+pub(crate) struct Finding {
     grade: Grade,
     found: String,
-    repair: Vec<String>,
+    pub(crate) repair: Vec<String>,
     fix: Option<Fix>,
 }
 
@@ -96,66 +85,57 @@ impl Finding {
         Self { grade, found: found.into(), repair: Vec::new(), fix: None }
     }
 
-    fn repair(mut self, command: impl Into<String>) -> Self {
+    pub(crate) fn repair(mut self, command: impl Into<String>) -> Self {
         self.repair.push(command.into());
         self
     }
 
-    fn fix(mut self, fix: Fix) -> Self {
+    pub(crate) fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
         self
     }
 }
 
-fn good(found: impl Into<String>) -> Finding {
+pub(crate) fn good(found: impl Into<String>) -> Finding {
     Finding::new(Grade::Good, found)
 }
 
-fn odd(found: impl Into<String>) -> Finding {
+pub(crate) fn odd(found: impl Into<String>) -> Finding {
     Finding::new(Grade::Odd, found)
 }
 
-fn missing(found: impl Into<String>) -> Finding {
+pub(crate) fn missing(found: impl Into<String>) -> Finding {
     Finding::new(Grade::Missing, found)
 }
 
-/// A command as it has to be given to work in the namespace.
-fn inside(netns: Option<&Netns>, command: &str) -> String {
-    match netns {
-        None => command.to_owned(),
-        Some(Netns::Name(name)) => format!("ip netns exec {name} {command}"),
-        Some(Netns::Pid(pid)) => format!("nsenter -t {pid} -n {command}"),
-        Some(Netns::Path(path)) => format!("nsenter --net={} {command}", path.display()),
-    }
+/// How commands have to be given to work in the place that is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// What stands before a command.
+    pub(crate) before: String,
+    /// The option that names the place to conntop.
+    pub(crate) option: String,
+}
+
+/// A command as it has to be given to work there.
+pub(crate) fn inside(place: &Place, command: &str) -> String {
+    format!("{}{command}", place.before)
 }
 
 /// What switches a sysctl on.
-fn sysctl(netns: Option<&Netns>, name: &str, value: &str) -> String {
-    inside(netns, &format!("sysctl -w net.netfilter.{name}={value}"))
+pub(crate) fn sysctl(place: &Place, name: &str, value: &str) -> String {
+    inside(place, &format!("sysctl -w net.netfilter.{name}={value}"))
 }
 
 /// What makes the kernel track, until the next boot.
-fn nft(netns: Option<&Netns>) -> String {
+pub(crate) fn nft(place: &Place) -> String {
     let rules = "add table inet t; add chain inet t c; add rule inet t c ct state established";
-    inside(netns, &format!("nft '{rules}'"))
-}
-
-/// The option that names the namespace.
-fn conntop(netns: Option<&Netns>, rest: &str) -> String {
-    match netns {
-        None => format!("conntop {rest}"),
-        Some(Netns::Pid(pid)) => format!("conntop --netns {pid} {rest}"),
-        Some(Netns::Name(name)) => format!("conntop --netns {name} {rest}"),
-        Some(Netns::Path(path)) => format!("conntop --netns {} {rest}", path.display()),
-    }
+    inside(place, &format!("nft '{rules}'"))
 }
 
 /// What both a kernel here and one elsewhere are asked.
-mod both {
-    use nfnetlink::facts::Switch;
-    use nfnetlink::netns::Netns;
-
-    use super::{Finding, Fix, good, inside, missing, odd, sysctl};
+pub(crate) mod both {
+    use super::{Finding, Place, good, inside, missing, odd, sysctl};
     use crate::tui::format::grouped;
 
     /// Share of the table that is worth a word, percent.
@@ -163,37 +143,31 @@ mod both {
     /// Entries for each hash bucket above which look-ups become slow.
     const CHAIN: u64 = 8;
 
-    pub(super) fn acct(on: Option<bool>, netns: Option<&Netns>) -> Finding {
-        let switch = Switch::Acct;
+    pub(crate) fn acct(on: Option<bool>, place: &Place) -> Finding {
         match on {
             Some(true) => good("new flows are counted, packets and bytes"),
             Some(false) => missing("accounting is off: no bytes, packets and rates of new flows")
-                .repair(sysctl(netns, switch.name(), "1"))
-                .fix(Fix::Switch(switch)),
+                .repair(sysctl(place, "nf_conntrack_acct", "1")),
             None => odd("whether new flows are counted is not known"),
         }
     }
 
-    pub(super) fn timestamp(on: Option<bool>, netns: Option<&Netns>) -> Finding {
-        let switch = Switch::Timestamp;
+    pub(crate) fn timestamp(on: Option<bool>, place: &Place) -> Finding {
         match on {
             Some(true) => good("new flows remember when they began"),
             Some(false) => {
                 odd("start times are off: the age of flows that began before conntop is not known")
-                    .repair(sysctl(netns, switch.name(), "1"))
-                    .fix(Fix::Switch(switch))
+                    .repair(sysctl(place, "nf_conntrack_timestamp", "1"))
             }
             None => odd("whether new flows remember when they began is not known"),
         }
     }
 
-    pub(super) fn events(mode: Option<u64>, netns: Option<&Netns>) -> Finding {
-        let switch = Switch::Events;
+    pub(crate) fn events(mode: Option<u64>, place: &Place) -> Finding {
         match mode {
             Some(0) => {
                 missing("the kernel sends no events: flows that begin and end between two passes stay unseen")
-                    .repair(sysctl(netns, switch.name(), "2"))
-                    .fix(Fix::Switch(switch))
+                    .repair(sysctl(place, "nf_conntrack_events", "2"))
             }
             Some(1) => good("the kernel tells of all flows"),
             Some(_) => good("the kernel tells of all flows that begin while somebody listens"),
@@ -203,23 +177,27 @@ mod both {
 
     /// How full a table is.
     #[derive(Clone, Copy, Debug, Default)]
-    pub(super) struct Fill {
-        pub(super) count: Option<u64>,
-        pub(super) max: Option<u64>,
-        pub(super) buckets: Option<u64>,
-        pub(super) drop: u64,
-        pub(super) early_drop: u64,
+    pub(crate) struct Fill {
+        pub(crate) count: Option<u64>,
+        pub(crate) max: Option<u64>,
+        pub(crate) buckets: Option<u64>,
+        pub(crate) drop: u64,
+        pub(crate) early_drop: u64,
     }
 
-    pub(super) fn table(fill: Fill) -> Finding {
+    pub(crate) fn table(fill: Fill) -> Finding {
         let (Some(count), Some(max)) = (fill.count, fill.max.filter(|max| *max > 0)) else {
             return odd("how full the table is is not known");
         };
         let percent = count.saturating_mul(100) / max;
         let entries = format!("{} of at most {} entries, {percent} %", grouped(count), grouped(max));
         // Of the whole machine, so it is set outside of namespaces.
-        let more =
-            || inside(None, &format!("sysctl -w net.netfilter.nf_conntrack_max={}", max.saturating_mul(2)));
+        let more = || {
+            inside(
+                &Place::default(),
+                &format!("sysctl -w net.netfilter.nf_conntrack_max={}", max.saturating_mul(2)),
+            )
+        };
         let lost = fill.drop.saturating_add(fill.early_drop);
         match fill.buckets {
             _ if percent >= FULL => {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::repair::Fix;
+use crate::here::Fix;
 
 /// How it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,10 @@ mod cases;
 use std::fmt::Write as _;
 
 use self::cases::{CLIENT_CASES, Case, KERNEL_CASES, REMOTE_CASES, a_client, a_kernel, a_remote};
-use super::checks::{self, CLIENT, Gravity, KERNEL, REMOTE, Row};
+use super::checks::{self, CLIENT, Gravity, REMOTE, Row};
 use super::report::{Check, Report, Style, Word};
 use crate::flow::testing::check_page;
+use crate::here::linux::doctor::checks::{KERNEL, of_kernel};
 
 /// What the check says about a machine to which the case has happened.
 fn check<F>(rows: &[Row<F>], case: &Case<F>, mut facts: F) -> Check {
@@ -57,7 +58,7 @@ fn only_what_flows_need_fails() {
 #[test]
 fn a_sound_machine_has_nothing_to_mend() {
     for report in [
-        checks::of_kernel(String::new(), &a_kernel()),
+        of_kernel(String::new(), &a_kernel()),
         checks::of_client(&a_client()),
         checks::of_remote(&a_remote()),
     ] {

@@ -1,6 +1,6 @@
 //! Which process has which socket of this machine, its network namespaces included.
 //!
-//! [`Processes`] is a map without I/O: a [`worker`] thread reads the kernel's sockets and /proc, and tells
+//! [`Processes`] is a map without I/O: a thread of [`crate::here`] reads the kernel's sockets and /proc, and tells
 //! what changed as [`Seen`]. A socket is found by its own ends, so a flow is asked twice: who opened it has
 //! a socket with the ends of the original tuple, who serves it one with those of the reply tuple. That is
 //! how a process in a container is found on either side of a translation.
@@ -8,29 +8,15 @@
 //! What was seen is kept for a while after the socket is gone, as the flow outlives it in the table.
 
 mod end;
-mod holders;
-mod ledger;
-mod procfs;
-mod scan;
-mod spaces;
-mod unit;
-mod users;
-pub mod worker;
-
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use conntop_proto::tuple::{L4, Proto, Tuple};
 use hashbrown::HashMap;
 
-use self::procfs::Procfs;
-use self::users::Users;
-
 pub use self::end::{Key, Space};
-pub use self::spaces::SpacesError;
 use super::Fact;
 
 /// Namespaces that may bear the same address and still be told apart. More of them (all containers of a
@@ -52,14 +38,6 @@ pub struct Process {
     pub unit: Fact<String>,
     /// Command line.
     pub command: Option<String>,
-}
-
-impl Process {
-    /// A process as a directory like /proc and a file like /etc/passwd tell of it.
-    #[must_use]
-    pub fn of(proc: &Path, passwd: &Path, pid: u32) -> Option<Self> {
-        Some(Procfs::at(proc).about(pid)?.process(pid, &Users::of(passwd)))
-    }
 }
 
 /// Number of a process among those that were seen; never used again.
@@ -94,7 +72,7 @@ pub struct Seen {
 
 impl Seen {
     /// The same in parts of at most so many sockets, to be taken in one after the other.
-    pub(super) fn parts(mut self, most: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn parts(mut self, most: usize) -> impl Iterator<Item = Self> {
         let rest = self.sockets.split_off(most.min(self.sockets.len()));
         let hidden = self.hidden;
         // Who has left may still be named by what is told last.
@@ -113,8 +91,8 @@ impl Seen {
 /// Processes by sockets.
 #[derive(Debug, Default)]
 pub struct Processes {
-    processes: HashMap<ProcessId, Process>,
-    sockets: HashMap<Key, ProcessId>,
+    pub(crate) processes: HashMap<ProcessId, Process>,
+    pub(crate) sockets: HashMap<Key, ProcessId>,
     addresses: HashMap<IpAddr, Vec<Space>>,
     hidden: Hidden,
 }

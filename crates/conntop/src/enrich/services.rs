@@ -14,8 +14,9 @@ use conntop_proto::text;
 use conntop_proto::tuple::Proto;
 
 use self::table::{ALIASES, TABLE};
+use crate::platform;
 
-const FILE: &str = "/etc/services";
+const FILE: &str = platform::SERVICES;
 /// Far more than IANA has.
 const MOST_BYTES: u64 = 4 << 20;
 const MOST: usize = 50_000;

@@ -2,14 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use rustix::fs::{FlockOperation, flock};
 
 use super::{Edition, Month, UpdateError};
 use crate::enrich::geo::validate;
+use crate::platform::{lock, with_mode};
 
 /// Everybody may read a database; it is no secret.
 const MODE: u32 = 0o644;
@@ -23,12 +22,12 @@ impl Lock {
     pub(super) fn take(folder: &Path) -> Result<Self, UpdateError> {
         fs::create_dir_all(folder).map_err(failed("create", folder))?;
         let path = folder.join(".conntop-update.lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = file.map_err(failed("open", &path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(file)),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(UpdateError::Busy(folder.to_owned())),
-            Err(error) => Err(failed("lock", &path)(error.into())),
+        match lock(&path) {
+            Ok(file) => Ok(Self(file)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(UpdateError::Busy(folder.to_owned()))
+            }
+            Err(error) => Err(failed("lock", &path)(error)),
         }
     }
 }
@@ -82,7 +81,8 @@ fn unpack(part: &Path, fresh: &Path, most: u64) -> Result<(), Refused> {
     let packed = File::open(part).map_err(|error| Refused::File(failed("open", part)(error)))?;
     let write = |error| Refused::File(failed("write", fresh)(error));
     let _left_by_a_crash = fs::remove_file(fresh);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(fresh).map_err(write)?;
+    let mut file =
+        with_mode(OpenOptions::new().write(true).create_new(true), MODE).open(fresh).map_err(write)?;
     let mut unpacked = GzDecoder::new(BufReader::new(packed)).take(most.saturating_add(1));
     let mut chunk = vec![0; 64 * 1024];
     let mut size = 0u64;

@@ -3,7 +3,6 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::activate::ActivateError;
 use crate::mirror::MirrorError;
 use crate::source::{SourceEnd, SourceError, SourceErrorKind};
 
@@ -82,13 +81,6 @@ impl From<SourceEnd> for Failure {
 impl From<MirrorError> for Failure {
     fn from(error: MirrorError) -> Self {
         Self::new(FAILURE, format!("the collector sent what cannot be: {error}"))
-    }
-}
-
-impl From<ActivateError> for Failure {
-    fn from(error: ActivateError) -> Self {
-        let code = if error.is_permission() { PERMISSION } else { FAILURE };
-        Self::new(code, format!("--activate: {error}"))
     }
 }
 

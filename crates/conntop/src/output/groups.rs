@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
+use super::csv;
 use super::exit::{Failure, USAGE, write_failure};
-use super::{csv, terminal_size};
 use crate::cli::{Common, Format, ListArgs};
 use crate::columns::{Look, fit, width};
 use crate::filter::Filter;
@@ -15,6 +15,7 @@ use crate::groups::columns::{COLUMNS, Shown, layout};
 use crate::groups::{self, By, Figure, Group, GroupColumn, GroupSort, Groups, Tally};
 use crate::nodes::Nodes;
 use crate::orient::Orientation;
+use crate::platform::terminal_size;
 use crate::view::Motion;
 
 /// Columns that one look at the table can tell; the others need some time.

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use serde::ser::{SerializeSeq as _, Serializer as _};
 
+use super::csv;
 use super::exit::{Failure, USAGE, write_failure};
 use super::json::FlowJson;
-use super::{csv, terminal_size};
 use crate::cli::{Common, Format, ListArgs};
 use crate::columns::{Align, Column, Layout, Look, Picked, Preset, find, width};
 use crate::filter::{Filter, FilterError, Tri};
 use crate::flow::{FlowKey, FlowView, Source};
 use crate::nodes::Nodes;
+use crate::platform::terminal_size;
 use crate::sort::{Sort, SortKey};
 use crate::units::RateUnit;
 

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use conntop_proto::text::sanitize;
 use zstd::stream::write::Encoder;
 
 use crate::output::exit::{FAILURE, Failure};
+use crate::platform::{self, with_mode};
 use crate::source::replay::STDIN;
 
 /// Level of the compression: higher ones gain little on numbers.
@@ -52,10 +51,10 @@ impl Place {
             _ => Failure::new(FAILURE, format!("{self}: {error}")),
         };
         let (file, packed) = match self {
-            Self::Stdout => (File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?), false),
+            Self::Stdout => (platform::stdout().map_err(failed)?, false),
             Self::File { path, force } => {
                 let mut options = OpenOptions::new();
-                options.write(true).mode(MODE);
+                with_mode(options.write(true), MODE);
                 match *force || path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                     true => options.create(true).truncate(true),
                     false => options.create_new(true),

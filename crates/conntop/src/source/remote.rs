@@ -16,7 +16,7 @@ use conntop_proto::message::{
     Subscribe,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -27,6 +27,7 @@ use super::ssh::{Questions, SshError, SshStream, dial};
 use super::target::{Target, Wire};
 use super::tls::{self, Failed, Next, Secured, Security, TlsError};
 use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+use crate::platform::connect_unix;
 
 /// Time for a connection and the server's hello.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -546,7 +547,7 @@ async fn connect(target: &Target, security: &Security) -> Result<(Box<dyn Io>, O
                 }
             }
         }
-        Target::Unix(path) => Ok((Box::new(UnixStream::connect(path).await.map_err(failed)?), None)),
+        Target::Unix(path) => Ok((Box::new(connect_unix(path).await.map_err(failed)?), None)),
         Target::Ssh(_) => Err(failed(io::ErrorKind::Unsupported.into())),
     }
 }

@@ -7,19 +7,17 @@ mod timeline;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use conntop_proto::codec::Validate;
 use tokio::io::AsyncRead;
-use tokio::net::unix::pipe;
 
 use self::player::Player;
 use self::reader::{Bytes, failed};
 use super::playing::Speed;
 use super::{Source, SourceError, SourceErrorKind};
+use crate::platform::{self, flow_of};
 
 /// What stands for the standard input.
 pub const STDIN: &str = "-";
@@ -59,8 +57,8 @@ impl Recording {
         let shown = path.display();
         let wrong = |error: io::Error| failed(SourceErrorKind::Config, &format_args!("{shown}: {error}"));
         if path.as_os_str() == STDIN {
-            let file = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(wrong)?);
-            return Ok(Self { place: Place::Once(Some(once(file).map_err(wrong)?)) });
+            let file = platform::stdin().map_err(wrong)?;
+            return Ok(Self { place: Place::Once(Some(flow_of(file).map_err(wrong)?)) });
         }
         let file = File::open(path).map_err(wrong)?;
         let metadata = file.metadata().map_err(wrong)?;
@@ -69,7 +67,7 @@ impl Recording {
         }
         let place = match metadata.is_file() {
             true => Place::File(path.to_owned()),
-            false => Place::Once(Some(once(file).map_err(wrong)?)),
+            false => Place::Once(Some(flow_of(file).map_err(wrong)?)),
         };
         Ok(Self { place })
     }
@@ -91,20 +89,6 @@ impl Recording {
             Place::Once(bytes) => bytes.take(),
         })
     }
-}
-
-/// Whoever writes into a pipe may take his time, and nobody waits for him when the program ends.
-fn once(file: File) -> io::Result<Bytes> {
-    let kind = file.metadata()?.file_type();
-    if kind.is_fifo() {
-        return Ok(Box::new(pipe::Receiver::from_file(file)?));
-    }
-    if kind.is_socket() {
-        let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(file));
-        stream.set_nonblocking(true)?;
-        return Ok(Box::new(tokio::net::UnixStream::from_std(stream)?));
-    }
-    Ok(Box::new(tokio::fs::File::from_std(file)))
 }
 
 /// Starts to read a recording as fast as it is taken. Must be called within a tokio runtime.

@@ -20,7 +20,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use conntop_proto::text;
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, BufReader, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::watch;
@@ -30,6 +29,7 @@ pub use self::address::{AddressError, SshAddress};
 pub use self::cause::Cause;
 use self::cause::SUDO_MARK;
 use super::{SourceError, SourceErrorKind};
+use crate::platform::end_politely;
 
 /// Bytes before conntopd's first line: what a login shell prints that should not.
 const NOISE: usize = 16 * 1024;
@@ -260,9 +260,8 @@ impl Drop for Ssh {
     /// this program ends.
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let Some(pid) = pid else { return };
-        let _ = kill_process(pid, Signal::TERM);
+        let Some(pid) = child.id() else { return };
+        end_politely(pid);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 let _ = timeout(KILL_TIME, child.wait()).await;

@@ -7,9 +7,9 @@
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use tokio::sync::oneshot;
+
+use crate::platform::wait_for_hangup;
 
 /// How long the event loop may take to end after a hang-up: far longer than it needs.
 const GRACE: Duration = Duration::from_secs(2);
@@ -21,22 +21,10 @@ const GRACE: Duration = Duration::from_secs(2);
 pub fn watch() -> std::io::Result<oneshot::Receiver<()>> {
     let (tell, told) = oneshot::channel();
     thread::Builder::new().name("ct-hangup".to_owned()).spawn(move || {
-        wait();
+        wait_for_hangup();
         let _ = tell.send(());
         thread::sleep(GRACE);
         std::process::exit(1);
     })?;
     Ok(told)
-}
-
-fn wait() {
-    let out = std::io::stdout();
-    loop {
-        let mut fds = [PollFd::new(&out, PollFlags::empty())];
-        match poll(&mut fds, None) {
-            Ok(_) | Err(Errno::BADF) => return,
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(_) => return,
-        }
-    }
 }

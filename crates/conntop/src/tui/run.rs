@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
-use rustix::process::{Signal, getpid, kill_current_process_group, kill_process};
-use tokio::signal::unix::{Signal as Heard, SignalKind, signal};
 
 use self::focus::Focus;
 use self::inbox::Inbox;
@@ -34,12 +32,13 @@ use super::bindings::Context;
 use super::draw::{self, Look};
 use super::hangup;
 use super::key::Key;
-use super::terminal::{self, Guard, Mouse};
+use super::terminal::{Guard, Mouse};
 use super::theme::{Background, Theme};
 use crate::enrich::Learned;
 use crate::enrich::lookups::Lookups;
 use crate::flow::FlowKey;
 use crate::geoip::{self, News};
+use crate::platform::{Control, Signals, stop, suspend, terminal_size};
 use crate::source::{NodeId, Request, SourceError, SourceEvent, Sources};
 use crate::whois::Answer;
 
@@ -97,7 +96,7 @@ pub async fn run(
     repairs: &mut dyn Repairs,
     mut lookups: Lookups,
 ) -> io::Result<Exit> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::of_screen()?;
     let mut guard = Guard::take(mouse)?;
     let mut gone = hangup::watch()?;
     let mut asked = Said { complete: true, ..Said::default() };
@@ -242,10 +241,7 @@ pub async fn run(
         for effect in effects {
             match effect {
                 Effect::Quit => return Ok(Exit::Quit),
-                Effect::Suspend => {
-                    // The whole foreground group, as the terminal itself would do it.
-                    let _ = kill_current_process_group(Signal::TSTP);
-                }
+                Effect::Suspend => suspend(),
                 Effect::Repaint => guard.repaint()?,
                 Effect::Pause(on) => sources.request_all(&Request::Pause(on)),
                 Effect::Play(control) => sources.request_all(&Request::Play(control)),
@@ -376,57 +372,14 @@ fn apply(
 }
 
 fn fit(app: &mut App) {
-    if let Some((columns, lines)) = terminal::size() {
+    if let Some((columns, lines)) = terminal_size() {
         app.resize(columns, lines);
     }
-}
-
-fn stop() {
-    let _ = kill_process(getpid(), Signal::STOP);
 }
 
 async fn at(wake: Option<Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// What signals ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Control {
-    Quit,
-    Stop,
-    Continued,
-}
-
-struct Signals {
-    terminate: Heard,
-    hangup: Heard,
-    interrupt: Heard,
-    stop: Heard,
-    go_on: Heard,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        let raw = |s: Signal| signal(SignalKind::from_raw(s.as_raw()));
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            stop: raw(Signal::TSTP)?,
-            go_on: raw(Signal::CONT)?,
-        })
-    }
-
-    async fn next(&mut self) -> Control {
-        tokio::select! {
-            _ = self.terminate.recv() => Control::Quit,
-            _ = self.hangup.recv() => Control::Quit,
-            _ = self.interrupt.recv() => Control::Quit,
-            _ = self.stop.recv() => Control::Stop,
-            _ = self.go_on.recv() => Control::Continued,
-        }
     }
 }

@@ -4,21 +4,19 @@
 //! Whatever ends the program (return, error, panic, signal) gives the terminal back exactly once
 //! more than needed rather than once less: giving it back twice does no harm.
 
-use std::fmt;
 use std::io::{self, BufWriter, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::Command;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{TerminalOptions, Viewport};
-use rustix::termios::tcgetwinsize;
 
 use super::clipboard::{Between, sequence};
+use crate::platform::{DisableClicks, EnableClicks, terminal_size};
 
 /// What ratatui draws on.
 pub type Screen = ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>;
@@ -39,31 +37,8 @@ pub enum Mouse {
     Terminal,
 }
 
-/// Asks for presses and the wheel, not for each movement, and for places beyond column 223.
-struct EnableClicks;
-struct DisableClicks;
-
-impl Command for EnableClicks {
-    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        f.write_str("\x1b[?1000h\x1b[?1006h")
-    }
-}
-
-impl Command for DisableClicks {
-    fn write_ansi(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        f.write_str("\x1b[?1006l\x1b[?1000l")
-    }
-}
-
 /// What is drawn on when the terminal does not tell its size.
 const SMALL: (u16, u16) = (80, 24);
-
-/// Columns and lines of the terminal behind standard output; `None` when it tells none.
-#[must_use]
-pub fn size() -> Option<(u16, u16)> {
-    let size = tcgetwinsize(io::stdout()).ok()?;
-    Some((size.ws_col, size.ws_row)).filter(|(columns, lines)| *columns > 0 && *lines > 0)
-}
 
 /// Holds the terminal until it is dropped.
 pub struct Guard {
@@ -82,7 +57,7 @@ impl Guard {
         enter()?;
         let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
         // Of a size that is told: else each drawing would open /dev/tty to ask for it.
-        let (columns, lines) = size().unwrap_or(SMALL);
+        let (columns, lines) = terminal_size().unwrap_or(SMALL);
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, lines));
         match ratatui::Terminal::with_options(backend, TerminalOptions { viewport }) {
             Ok(screen) => Ok(Self { screen, size: (columns, lines) }),

@@ -1,9 +1,8 @@
 //! Answers of the last day, one file for each address, so that registries are not asked twice.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +10,7 @@ use conntop_proto::text::sanitize;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Fields, Hop, Server};
+use crate::platform::{make_private_folder, with_mode};
 
 /// How long an answer is good.
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -71,7 +71,7 @@ impl Cache {
     /// # Errors
     /// When it cannot be written.
     pub fn put(&self, answer: &Answer) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        make_private_folder(&self.folder)?;
         self.make_room(answer.fetched)?;
         let fetched = answer.fetched.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let hops = answer.hops.iter().map(|hop| (hop.server.host().to_owned(), hop.text.clone())).collect();
@@ -79,7 +79,7 @@ impl Cache {
         let path = self.path(answer.address);
         let fresh = self.folder.join(format!(".{}", std::process::id()));
         let _left_by_a_crash = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut file = with_mode(OpenOptions::new().write(true).create_new(true), 0o600).open(&fresh)?;
         let written = file.write_all(&kept).and_then(|()| fs::rename(&fresh, &path));
         if written.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -104,6 +104,7 @@ impl Cache {
     }
 
     fn path(&self, address: IpAddr) -> PathBuf {
-        self.folder.join(format!("{address}.json"))
+        // A name with colons is none on Windows.
+        self.folder.join(format!("{address}.json").replace(':', "_"))
     }
 }

@@ -5,9 +5,9 @@ use roff::{bold, roman};
 use super::arguments;
 use super::markdown::{self, chapters, inlines, prose, table};
 use super::sheet::Sheet;
-use crate::cli::server;
 use crate::cli::settings::{self, SETTINGS};
 use crate::filter;
+use crate::here::server;
 
 /// The settings, from their table.
 pub(super) fn configuration(sheet: &mut Sheet) {

@@ -4,7 +4,7 @@ use conntop_proto::PROTOCOL_VERSION;
 use conntop_proto::message::ServerHello;
 
 use super::both::{self, Fill};
-use super::{Finding, Gravity, Row, good, missing, odd};
+use super::{Finding, Gravity, Place, Row, good, missing, odd};
 use crate::doctor::facts::Remote;
 use crate::tui::format::grouped;
 
@@ -41,19 +41,19 @@ pub(super) const ROWS: &[Row<Remote>] = &[
         name: "acct",
         gravity: Gravity::Needed,
         about: "whether the kernel there counts packets and bytes of new flows",
-        judge: |remote| with(remote, |hello| both::acct(hello.kernel.acct, None)).without_fix(),
+        judge: |remote| with(remote, |hello| both::acct(hello.kernel.acct, &Place::default())),
     },
     Row {
         name: "timestamp",
         gravity: Gravity::Wished,
         about: "whether new flows there remember when they began",
-        judge: |remote| with(remote, |hello| both::timestamp(hello.kernel.timestamp, None)).without_fix(),
+        judge: |remote| with(remote, |hello| both::timestamp(hello.kernel.timestamp, &Place::default())),
     },
     Row {
         name: "events",
         gravity: Gravity::Needed,
         about: "whether conntopd listens to events and the kernel there sends them",
-        judge: |remote| with(remote, events).without_fix(),
+        judge: |remote| with(remote, events),
     },
     Row {
         name: "lost",
@@ -63,14 +63,6 @@ pub(super) const ROWS: &[Row<Remote>] = &[
     },
     Row { name: "table", gravity: Gravity::Wished, about: "how full the table there is", judge: table },
 ];
-
-impl Finding {
-    /// Nothing is mended from afar.
-    fn without_fix(mut self) -> Self {
-        self.fix = None;
-        self
-    }
-}
 
 fn with(remote: &Remote, judge: fn(&ServerHello) -> Finding) -> Finding {
     remote.hello.as_deref().map_or_else(|_| odd("not known"), judge)
@@ -112,7 +104,7 @@ fn rule(remote: &Remote) -> Finding {
         Some(true) => good("the kernel there tracks"),
         Some(false) => missing("nothing makes the kernel there track: no flow is seen")
             .repair("conntop --activate, there")
-            .repair(super::nft(None)),
+            .repair(super::nft(&Place::default())),
         None => odd("whether anything makes the kernel there track is not known"),
     }
 }
@@ -123,7 +115,7 @@ fn events(hello: &ServerHello) -> Finding {
         return missing("conntopd does not listen: flows that begin and end between two passes stay unseen")
             .repair("start conntopd without --no-events");
     }
-    both::events(kernel.events.map(u64::from), None)
+    both::events(kernel.events.map(u64::from), &Place::default())
 }
 
 fn lost(remote: &Remote) -> Finding {

@@ -2,8 +2,11 @@
 
 use std::env;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::places::{self, Base};
+use crate::platform::identity;
 
 /// Files of one directory that are looked at; no directory of databases has as many.
 const MAX_FILES: usize = 64;
@@ -38,11 +41,9 @@ pub(super) enum Rank {
 /// What changes with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    device: u64,
-    inode: u64,
+    identity: (u64, u64),
     length: u64,
-    seconds: i64,
-    nanos: i64,
+    written: Option<SystemTime>,
 }
 
 impl Search {
@@ -71,10 +72,7 @@ impl Search {
     /// Where the user has databases, and `conntop geoip update` puts them; `None` without a home.
     #[must_use]
     pub fn of_user() -> Option<PathBuf> {
-        let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = || env::home_dir().filter(|home| home.is_absolute());
-        let data = data.or_else(|| Some(home()?.join(".local/share")))?;
-        Some(data.join("GeoIP"))
+        Some(places::base(Base::Data)?.join("GeoIP"))
     }
 
     /// All places, in their order.
@@ -99,13 +97,7 @@ impl Search {
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let about = fs::metadata(path).ok()?;
-        Some(Self {
-            device: about.dev(),
-            inode: about.ino(),
-            length: about.len(),
-            seconds: about.mtime(),
-            nanos: about.mtime_nsec(),
-        })
+        Some(Self { identity: identity(&about), length: about.len(), written: about.modified().ok() })
     }
 }
 

@@ -10,9 +10,10 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::label::host_name_of;
+use crate::platform;
 
 /// Where it is.
-pub const HOSTS: &str = "/etc/hosts";
+pub const HOSTS: &str = platform::HOSTS;
 /// How much of it is read: the largest lists that block advertisements are half as long.
 const MAX_FILE: u64 = 16 << 20;
 /// Most addresses with names; a list that blocks hosts gives all of them the same.

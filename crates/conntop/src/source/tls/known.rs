@@ -1,13 +1,15 @@
 //! Servers that have proved themselves before, with their keys: one line each, `HOST:PORT sha256:...`,
 //! in `known_servers` of the state directory. Read at each connection; replaced as a whole.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use conntop_proto::auth::Fingerprint;
+
+use crate::places::{self, Base};
+use crate::platform::{make_private_folder, mode_of, with_mode};
 
 /// A file with more is not ours.
 const MAX_FILE: u64 = 1 << 20;
@@ -69,8 +71,7 @@ impl Known {
     /// In the user's state directory; `None` without a home.
     #[must_use]
     pub fn of_user() -> Option<Self> {
-        let state = super::token::directory("XDG_STATE_HOME", ".local/state")?;
-        Some(Self::new(state.join("known_servers")))
+        Some(Self::new(places::of_user(Base::State)?.join("known_servers")))
     }
 
     /// Where it is.
@@ -124,12 +125,12 @@ impl Known {
 
     fn replace(&self, text: &str) -> io::Result<()> {
         if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            make_private_folder(folder)?;
         }
         let mut fresh = self.path.clone().into_os_string();
         fresh.push(format!(".{}", std::process::id()));
         let _left_by_a_crash = fs::remove_file(&fresh);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+        let mut file = with_mode(OpenOptions::new().write(true).create_new(true), 0o600).open(&fresh)?;
         let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&fresh, &self.path));
         if written.is_err() {
             let _ = fs::remove_file(&fresh);
@@ -144,8 +145,7 @@ impl Known {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
             Err(error) => return Err(failed(error)),
         };
-        let mode = meta.mode() & 0o7777;
-        if mode & 0o022 != 0 {
+        if let Some(mode) = mode_of(&meta).filter(|mode| mode & 0o022 != 0) {
             return Err(KnownError::Writable { path: self.path.clone(), mode });
         }
         if meta.len() > MAX_FILE {

@@ -3,10 +3,12 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use conntop_proto::auth::{Token, TokenError};
+
+use crate::places::{self, Base};
+use crate::platform;
 
 /// Environment variable with the token itself.
 const VARIABLE: &str = "CONNTOP_TOKEN";
@@ -67,7 +69,7 @@ impl TokenSource {
                     let token = text.to_string_lossy().parse();
                     return token.map(Some).map_err(TokenFileError::Variable);
                 }
-                directory("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("token"))
+                places::of_user(Base::Config).map(|folder| folder.join("token"))
             }
         };
         match path.as_deref().map(read) {
@@ -79,19 +81,11 @@ impl TokenSource {
     }
 }
 
-/// Our folder in one of the user's base directories.
-pub(super) fn directory(variable: &str, usual: &str) -> Option<PathBuf> {
-    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::var_os("HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    Some(set.or_else(|| home().map(|home| home.join(usual)))?.join("conntop"))
-}
-
 fn read(path: &Path) -> Result<Token, TokenFileError> {
     let failed = |error| TokenFileError::Io { path: path.to_owned(), error };
     let file = File::open(path).map_err(failed)?;
     let meta = file.metadata().map_err(failed)?;
-    let mode = meta.mode() & 0o7777;
-    if meta.is_file() && mode & 0o077 != 0 {
+    if let Some(mode) = platform::mode_of(&meta).filter(|mode| meta.is_file() && mode & 0o077 != 0) {
         return Err(TokenFileError::Readable { path: path.to_owned(), mode });
     }
     let mut text = String::new();

@@ -5,8 +5,8 @@ use nfnetlink::netns::Netns;
 use nfnetlink::nft::Flowtable;
 
 use super::{Case, case, fixable, nothing};
-use crate::doctor::facts::{Drops, Kernel, Leftover, Process, Reading, Space, Standing};
 use crate::doctor::report::Word::{Fail, Ok as Fine, Warn};
+use crate::here::linux::doctor::facts::{Drops, Kernel, Leftover, Process, Reading, Space, Standing};
 
 /// A machine to which nothing has happened.
 pub(in super::super) fn a_kernel() -> Kernel {

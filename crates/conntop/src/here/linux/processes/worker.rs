@@ -13,13 +13,13 @@ use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabiliti
 use rustix::time::{ClockId, clock_gettime};
 use tracing::warn;
 
-use super::Seen;
 use super::procfs::Procfs;
 use super::scan::Scanner;
 use super::spaces::{Spaces, SpacesError};
 use super::users::Users;
 use crate::enrich::Learned;
 use crate::enrich::lookups::Finder;
+use crate::enrich::processes::Seen;
 
 /// Time that has to pass for each time that was used: one percent of a core.
 const PAY: u32 = 100;

@@ -8,15 +8,15 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 use conntopd::args::{OPTIONS, OptionHelp};
 
 /// The daemon's name.
-pub(super) const NAME: &str = "conntopd";
+pub(crate) const NAME: &str = "conntopd";
 
 /// Runs conntopd with these arguments.
-pub(super) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     conntopd::run("conntop --server", arguments)
 }
 
 /// The daemon's options as clap has them; `None` where there is no daemon.
-pub(super) fn command() -> Option<Command> {
+pub(crate) fn command() -> Option<Command> {
     let command = Command::new(NAME).about("Stream what changes in the connection tracking table");
     let command = command.disable_help_flag(true).disable_version_flag(true);
     Some(command.args(OPTIONS.iter().map(argument)))

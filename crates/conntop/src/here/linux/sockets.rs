@@ -30,7 +30,7 @@ use self::read::Reader;
 use self::table::SocketTable;
 use super::audit;
 use super::local::{self, Acts, LocalConfig, TERMINATE, clock};
-use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+use crate::source::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 
 /// Bounds of the interval, those of a collector.
 const SHORTEST: Duration = Duration::from_millis(100);

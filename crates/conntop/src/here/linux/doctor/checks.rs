@@ -1,12 +1,17 @@
 //! Checks of this machine's kernel, in the namespace that is looked at.
 
-use super::both::{self, Fill};
-use super::{Finding, Gravity, Row, conntop, good, missing, nft, odd};
-use crate::doctor::facts::{Kernel, Leftover, Reading, Standing};
-use crate::doctor::repair::Fix;
+use nfnetlink::facts::Switch;
+use nfnetlink::netns::Netns;
+
+use super::facts::{Kernel, Leftover, Reading, Standing};
+use super::repair::Fix;
+use crate::doctor::Report;
+use crate::doctor::checks::both::{self, Fill};
+use crate::doctor::checks::{Finding, Gravity, Place, Row, good, judge, missing, nft, odd};
 use crate::tui::format::grouped;
 
-pub(super) const ROWS: &[Row<Kernel>] = &[
+/// Of this machine's kernel.
+pub const KERNEL: &[Row<Kernel>] = &[
     Row {
         name: "capability",
         gravity: Gravity::Needed,
@@ -35,19 +40,21 @@ pub(super) const ROWS: &[Row<Kernel>] = &[
         name: "acct",
         gravity: Gravity::Needed,
         about: "whether the kernel counts packets and bytes of new flows",
-        judge: |kernel| both::acct(kernel.sysctls.acct, kernel.netns.as_ref()),
+        judge: |kernel| mended(both::acct(kernel.sysctls.acct, &place(kernel)), Switch::Acct),
     },
     Row {
         name: "timestamp",
         gravity: Gravity::Wished,
         about: "whether new flows remember when they began",
-        judge: |kernel| both::timestamp(kernel.sysctls.timestamp, kernel.netns.as_ref()),
+        judge: |kernel| mended(both::timestamp(kernel.sysctls.timestamp, &place(kernel)), Switch::Timestamp),
     },
     Row {
         name: "events",
         gravity: Gravity::Needed,
         about: "whether the kernel tells of flows that begin and end",
-        judge: |kernel| both::events(kernel.sysctls.events.map(u64::from), kernel.netns.as_ref()),
+        judge: |kernel| {
+            mended(both::events(kernel.sysctls.events.map(u64::from), &place(kernel)), Switch::Events)
+        },
     },
     Row {
         name: "table",
@@ -80,6 +87,32 @@ pub(super) const ROWS: &[Row<Kernel>] = &[
         judge: processes,
     },
 ];
+
+/// What this machine's report says.
+#[must_use]
+pub fn of_kernel(place: String, kernel: &Kernel) -> Report {
+    Report { place, checks: judge(KERNEL, kernel).collect() }
+}
+
+fn place(kernel: &Kernel) -> Place {
+    let Some(netns) = &kernel.netns else { return Place::default() };
+    let (before, name) = match netns {
+        Netns::Name(name) => (format!("ip netns exec {name} "), name.clone()),
+        Netns::Pid(pid) => (format!("nsenter -t {pid} -n "), pid.to_string()),
+        Netns::Path(path) => (format!("nsenter --net={} ", path.display()), path.display().to_string()),
+    };
+    Place { before, option: format!("--netns {name} ") }
+}
+
+/// What a command can mend, a switch that is set can as well.
+fn mended(finding: Finding, switch: Switch) -> Finding {
+    if finding.repair.is_empty() { finding } else { finding.fix(Fix::Switch(switch)) }
+}
+
+/// A command line of conntop for the place.
+fn conntop(place: &Place, rest: &str) -> String {
+    format!("conntop {}{rest}", place.option)
+}
 
 fn capability(kernel: &Kernel) -> Finding {
     match (&kernel.reading, kernel.standing) {
@@ -123,11 +156,11 @@ fn module(kernel: &Kernel) -> Finding {
 }
 
 fn rule(kernel: &Kernel) -> Finding {
-    let netns = kernel.netns.as_ref();
+    let place = place(kernel);
     let entries = kernel.sysctls.count.unwrap_or(0);
     let others = kernel.others.join(", ");
     let mend =
-        |finding: Finding| finding.repair(conntop(netns, "--activate")).repair(nft(netns)).fix(Fix::Rule);
+        |finding: Finding| finding.repair(conntop(&place, "--activate")).repair(nft(&place)).fix(Fix::Rule);
     match (kernel.rules, kernel.others.is_empty()) {
         (Some(rules @ 1..), _) => {
             let rules = match rules {
@@ -164,7 +197,7 @@ fn leftovers(kernel: &Kernel) -> Finding {
         Leftover::Unknown => odd("whether a crashed conntop has left anything is not known"),
         Leftover::Nothing => good("no crashed conntop has left anything"),
         Leftover::Something(what) => {
-            odd(what.clone()).repair(conntop(kernel.netns.as_ref(), "doctor --fix")).fix(Fix::Leftovers)
+            odd(what.clone()).repair(conntop(&place(kernel), "doctor --fix")).fix(Fix::Leftovers)
         }
     }
 }

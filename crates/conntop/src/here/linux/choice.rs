@@ -2,27 +2,12 @@
 //! read, else the machine's own sockets. And how the first takes the place of the second once the kernel
 //! tracks connections.
 
-use clap::ValueEnum;
 use conntop_proto::message::KernelFacts;
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::local::{self, LocalConfig};
 use super::sockets::sockets;
-use super::{Request, Source, SourceError, SourceErrorKind, SourceEvent};
-
-/// What to read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SourceKind {
-    /// The connection tracking table if it may be read and anything is tracked, else the sockets
-    #[default]
-    Auto,
-    /// The connection tracking table, or nothing
-    Conntrack,
-    /// The sockets of this machine, which everybody may see
-    Sockets,
-}
+use crate::source::{Request, Source, SourceError, SourceErrorKind, SourceEvent, SourceKind};
 
 /// A source of this machine.
 #[derive(Debug)]

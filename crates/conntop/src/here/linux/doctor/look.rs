@@ -13,13 +13,13 @@ use rustix::thread::{CapabilitySet, capabilities};
 
 use super::facts::{Drops, Kernel, Leftover, Reading, Standing};
 use super::others;
-use crate::activate::Leftovers;
+use crate::here::linux::activate::Leftovers;
 
 /// Looks at the kernel in a namespace, or in that of the caller.
 ///
 /// # Errors
 /// There is no such namespace, or it may not be entered.
-pub fn kernel(netns: Option<Netns>) -> Result<Kernel, NetnsError> {
+pub(super) fn kernel(netns: Option<Netns>) -> Result<Kernel, NetnsError> {
     let inside = netns.clone();
     let look = move || -> Result<Kernel, NetnsError> {
         inside.as_ref().map_or(Ok(()), Netns::enter)?;

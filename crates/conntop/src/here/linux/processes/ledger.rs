@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::{Key, Process, ProcessId, Seen, Space};
+use crate::enrich::processes::{Key, Process, ProcessId, Seen, Space};
 
 /// How long the process of a connection is remembered when its socket is gone: its flow outlives it for two
 /// minutes, or for a few more where the last packets were lost.

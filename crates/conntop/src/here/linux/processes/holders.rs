@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::procfs::{Listed, NetId, Procfs};
 use super::users::Users;
-use super::{Key, Process, ProcessId};
+use crate::enrich::processes::{Key, Process, ProcessId};
 
 /// So long after it was asked first a process is asked again what it is: it may have become another
 /// program, as those do that a shell starts.

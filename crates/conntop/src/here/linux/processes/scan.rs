@@ -15,8 +15,8 @@ use super::holders::Holders;
 use super::ledger::{Effort, Ledger, Socket};
 use super::procfs::{NetId, Procfs};
 use super::users::Users;
-use super::{Hidden, Key, Process, ProcessId, Seen, Space};
 use crate::enrich::Fact;
+use crate::enrich::processes::{Hidden, Key, Process, ProcessId, Seen, Space};
 
 /// Time between two looks whether processes still have the sockets that they had.
 const VERIFY: Duration = Duration::from_secs(30);

@@ -13,6 +13,8 @@ use nfnetlink::facts::Switch;
 use nfnetlink::netns::{Netns, NetnsError};
 use nfnetlink::nft::{self, Activation, Survey};
 
+use crate::output::exit::{FAILURE, Failure, PERMISSION};
+
 /// What is switched on where it is off.
 const SWITCHES: [Switch; 2] = [Switch::Acct, Switch::Timestamp];
 
@@ -51,6 +53,13 @@ impl From<Error> for ActivateError {
     fn from(error: Error) -> Self {
         let denied = matches!(error, Error::Denied { .. });
         if denied { Self::Permission(error) } else { Self::Kernel(error) }
+    }
+}
+
+impl From<ActivateError> for Failure {
+    fn from(error: ActivateError) -> Self {
+        let code = if error.is_permission() { PERMISSION } else { FAILURE };
+        Self::new(code, format!("--activate: {error}"))
     }
 }
 
@@ -136,6 +145,12 @@ impl Repair {
     #[must_use]
     pub fn new(netns: Option<Netns>, active: Option<Active>) -> Self {
         Self { netns, active }
+    }
+
+    /// What was done, one line.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        self.active.as_ref().map(Active::text)
     }
 
     /// Activates, unless that is done already; gives one line that says so.

@@ -6,7 +6,7 @@ use nfnetlink::facts::Switch;
 use nfnetlink::netns::Netns;
 use nfnetlink::{RequestSocket, nft};
 
-use crate::activate::{Leftovers, OLD_FLOWS};
+use crate::here::linux::activate::{Leftovers, OLD_FLOWS};
 
 /// What can be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -22,7 +22,7 @@ use nfnetlink::route::RouteSocket;
 use super::ledger::Socket;
 use super::procfs::NetId;
 use super::scan::Scanner;
-use super::{Key, Space};
+use crate::enrich::processes::{Key, Space};
 
 /// Namespaces besides the one that is watched. Each needs two descriptors, and 1,024 are usual.
 const OTHERS: usize = 200;

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use conntop_proto::text::sanitize_bytes;
 use rustix::fs::{Mode, OFlags, RawDir, open, readlinkat_raw};
 
-use super::Process;
 use super::unit::unit;
 use super::users::Users;
 use crate::enrich::Fact;
+use crate::enrich::processes::Process;
 
 /// Most that is read of one small file: more of a command line nobody sees, and a control group's name is
 /// bounded by the kernel.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use conntop_proto::budget::CpuBudget;
 use conntop_proto::message::{Host, ServerMessage, Subscribe};
-pub use conntopd::collector::{Acts, CpuBudget};
+pub use conntopd::collector::Acts;
 use conntopd::collector::{
     Answered, Collector, CollectorConfig, CollectorError, CollectorHandle, Knowledge, Order, Subscriber,
     SubscriberConfig, read_host,
@@ -17,7 +18,7 @@ use nfnetlink::netns::Netns;
 use tokio::sync::mpsc;
 
 use super::audit;
-use super::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
+use crate::source::{Messages, Request, Source, SourceEnd, SourceError, SourceErrorKind, SourceEvent};
 
 /// Answers to orders that may wait: a person gives one at a time.
 const ANSWERS: usize = 4;

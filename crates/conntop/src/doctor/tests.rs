@@ -143,7 +143,11 @@ fn section<F>(page: &mut String, title: &str, rows: &[Row<F>], cases: &[Case<F>]
         let _ = write!(page, "| | found | what mends it |\n|---|---|---|\n");
         for Case { word, found, repair, fixable, .. } in cases.iter().filter(|case| case.check == row.name) {
             let cell = |text: &str| text.replace('|', "\\|");
-            let repair: Vec<String> = repair.iter().map(|line| format!("`{}`", cell(line))).collect();
+            let code = |line: &str| {
+                let mark = if line.contains('`') { "``" } else { "`" };
+                format!("{mark}{}{mark}", cell(line))
+            };
+            let repair: Vec<String> = repair.iter().map(|line| code(line)).collect();
             let fix = if *fixable { ", or `--fix`" } else { "" };
             let _ = writeln!(page, "| {} | {} | {}{fix} |", word.text(), cell(found), repair.join(" or "));
         }

@@ -96,10 +96,14 @@ impl SshAddress {
         format!("{port}{user}{}", self.host)
     }
 
-    /// The host.
+    /// What a person types to copy a file there.
     #[must_use]
-    pub fn host(&self) -> &str {
-        &self.host
+    pub fn copy_by_hand(&self, file: &str, folder: &str) -> String {
+        let port = self.port.map(|port| format!("-P {port} ")).unwrap_or_default();
+        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        // A colon ends the host, unless it is of an IPv6 address between brackets.
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        format!("scp {port}{file} {user}{host}:{folder}")
     }
 
     /// The user there, if it is named.
@@ -162,5 +166,7 @@ mod tests {
             assert_eq!(SshAddress::parse(text).unwrap().to_string(), format!("ssh://{text}"));
         }
         assert_eq!(SshAddress::parse("root@[::1]:5").unwrap().by_hand(), "-p 5 root@::1");
+        let copy = SshAddress::parse("root@[::1]:5").unwrap().copy_by_hand("conntopd", "/tmp/");
+        assert_eq!(copy, "scp -P 5 conntopd root@[::1]:/tmp/");
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn cause(code: Option<i32>, said: &str) -> Cause {
 
 /// What happened and what to do, for people.
 pub(super) fn text(cause: Cause, address: &SshAddress, said: &str) -> String {
-    let (host, by_hand) = (address.host(), address.by_hand());
+    let by_hand = address.by_hand();
     let capability = "log in as root, or run there once: setcap cap_net_admin+ep \"$(command -v conntopd)\"";
     match cause {
         Cause::NoSsh => "there is no ssh program on this machine: install openssh-client".to_owned(),
@@ -113,8 +113,8 @@ pub(super) fn text(cause: Cause, address: &SshAddress, said: &str) -> String {
         ),
         Cause::Unreachable => format!("{address}: not reachable{}", quoted(said)),
         Cause::NoProgram => format!(
-            "{address}: there is no conntopd: copy it there, as with `scp conntopd {host}:/usr/local/sbin/`; \
-             one file is enough{}",
+            "{address}: there is no conntopd: copy it there, as with `{}`; one file is enough{}",
+            address.copy_by_hand("conntopd", "/usr/local/sbin/"),
             quoted(said)
         ),
         Cause::OldProgram => {
@@ -172,7 +172,8 @@ mod tests {
         check(Some(255), denied, Cause::Denied, "ssh-copy-id -p 2222 joe@router");
         let refused = "ssh: connect to host router port 2222: Connection refused";
         check(Some(255), refused, Cause::Unreachable, "Connection refused");
-        check(Some(127), "", Cause::NoProgram, "scp conntopd");
+        let copy = "`scp -P 2222 conntopd joe@router:/usr/local/sbin/`";
+        check(Some(127), "", Cause::NoProgram, copy);
         check(Some(127), "sh: conntopd: not found", Cause::NoProgram, "not found");
         check(Some(77), "… ERROR reading needs", Cause::NoCapability, "setcap");
         check(Some(2), "conntopd: unknown option --stdio", Cause::OldProgram, "upgrade");

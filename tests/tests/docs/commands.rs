@@ -18,12 +18,17 @@ use crate::{none, root, shell};
 const OF_OTHERS: &[&str] = &[
     "--cap-add",
     "--cap-drop",
-    "--format",
+    "--entrypoint",
+    "--features",
     "--locked",
     "--network",
     "--no-default-features",
-    "--features",
+    "--pid",
     "--privileged",
+    "--restart",
+    "--security-opt",
+    "--twice",
+    "--volume",
 ];
 /// Variables that no setting has.
 const VARIABLES: &[&str] = &[

@@ -12,6 +12,7 @@
 mod commands;
 mod links;
 mod page;
+mod recipes;
 mod shell;
 
 use std::path::{Path, PathBuf};

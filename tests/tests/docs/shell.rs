@@ -16,12 +16,12 @@ pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
             continue;
         }
         let ends_command = "|&;()".contains(character);
-        if character == ' ' || ends_command || "<>".contains(character) {
-            if let Some(word) = word.take()
-                && !std::mem::take(&mut redirected)
-            {
-                commands.last_mut().expect("one at least").push(word);
-            }
+        let ends_word = character == ' ' || ends_command || "<>".contains(character);
+        if ends_word
+            && let Some(word) = word.take()
+            && !std::mem::take(&mut redirected)
+        {
+            commands.last_mut().expect("one at least").push(word);
         }
         blanks = if character == ' ' { blanks + 1 } else { 0 };
         match character {

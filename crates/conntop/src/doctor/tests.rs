@@ -155,6 +155,20 @@ fn section<F>(page: &mut String, title: &str, rows: &[Row<F>], cases: &[Case<F>]
 }
 
 #[test]
+fn what_one_sees_leads_to_checks() {
+    let names = KERNEL.iter().map(|row| row.name).chain(CLIENT.iter().map(|row| row.name));
+    let names: Vec<&str> = names.chain(REMOTE.iter().map(|row| row.name)).collect();
+    let cells = |line: &'static str| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | ");
+    let rows: Vec<_> = INTRO.lines().filter_map(cells).skip(1).collect();
+    assert!(rows.len() > 8, "{rows:?}");
+    for (seen, checks) in rows {
+        for check in checks.split(", ") {
+            assert!(names.contains(&check), "{seen}: there is no check {check}");
+        }
+    }
+}
+
+#[test]
 fn manual() {
     let mut page = INTRO.to_owned();
     section(&mut page, "This machine", KERNEL, KERNEL_CASES);

@@ -48,7 +48,7 @@ pub enum Theme {
     /// The terminal's own colours
     #[default]
     Palette,
-    /// Blue and orange instead of green and red
+    /// Blue and yellow instead of green and red
     #[value(alias = "color-blind")]
     #[serde(alias = "color-blind")]
     ColourBlind,

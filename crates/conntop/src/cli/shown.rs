@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
+use super::options::SWITCH;
 use crate::config::{self, Config};
 use crate::orient::Orientation;
 use crate::tui::app::WINDOWS;
@@ -15,14 +15,7 @@ use crate::units::RateUnit;
 #[derive(Clone, Debug, Default, Args)]
 pub struct Shown {
     /// Unit of rates: bits when nothing is said
-    #[arg(
-        long,
-        value_enum,
-        value_name = "UNIT",
-        env = "CONNTOP_UNITS",
-        global = true,
-        help_heading = "What"
-    )]
+    #[arg(long, value_enum, value_name = "UNIT", env = "CONNTOP_UNITS", help_heading = "What")]
     pub units: Option<RateUnit>,
     /// Window of rates: 2s, 10s or 40s; 2s when nothing is said
     #[arg(
@@ -30,7 +23,6 @@ pub struct Shown {
         value_name = "TIME",
         value_parser = config::window,
         env = "CONNTOP_WINDOW",
-        global = true,
         help_heading = "What"
     )]
     pub window: Option<u64>,
@@ -40,34 +32,15 @@ pub struct Shown {
         value_name = "TIME",
         value_parser = config::ghost,
         env = "CONNTOP_GHOST",
-        global = true,
         help_heading = "What"
     )]
     pub ghost: Option<Duration>,
     /// From whose side directions are told: local (down and up) when nothing is said, initiator (reply and
     /// original direction)
-    #[arg(
-        long,
-        value_enum,
-        value_name = "SIDE",
-        env = "CONNTOP_ORIENTATION",
-        global = true,
-        help_heading = "What"
-    )]
+    #[arg(long, value_enum, value_name = "SIDE", env = "CONNTOP_ORIENTATION", help_heading = "What")]
     pub orientation: Option<Orientation>,
     /// Neither take up how flows were looked at the last time nor remember it
-    #[arg(
-        long,
-        env = "CONNTOP_NO_REMEMBER",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true,
-        help_heading = "What"
-    )]
+    #[arg(long, env = "CONNTOP_NO_REMEMBER", value_name = SWITCH, help_heading = "What")]
     pub no_remember: Option<bool>,
     /// Order of flows in the configuration. It is no order of groups, so it is not [`super::Common::sort`].
     #[arg(skip)]

@@ -1,8 +1,8 @@
 //! How the screen looks and what keys do.
 
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
+use super::SWITCH;
 use crate::config::Keys;
 use crate::tui::keymap::{Keymap, KeymapError, Rebinding, Scheme};
 use crate::tui::theme::Theme;
@@ -12,39 +12,19 @@ use crate::tui::theme::Theme;
 #[command(next_help_heading = "Screen")]
 pub struct LookOptions {
     /// Colours: the terminal's own when nothing is said, none where NO_COLOR is set
-    #[arg(long, value_enum, value_name = "THEME", env = "CONNTOP_THEME", global = true)]
+    #[arg(long, value_enum, value_name = "THEME", env = "CONNTOP_THEME")]
     pub theme: Option<Theme>,
     /// Draw with ASCII alone, as it is done under LANG=C
-    #[arg(
-        long,
-        env = "CONNTOP_ASCII",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true
-    )]
+    #[arg(long, env = "CONNTOP_ASCII", value_name = SWITCH)]
     pub ascii: Option<bool>,
     /// Leave the mouse to the terminal
-    #[arg(
-        long,
-        env = "CONNTOP_NO_MOUSE",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        value_name = "BOOL",
-        value_parser = BoolishValueParser::new(),
-        global = true
-    )]
+    #[arg(long, env = "CONNTOP_NO_MOUSE", value_name = SWITCH)]
     pub no_mouse: Option<bool>,
     /// What keys do to begin with
-    #[arg(long, value_enum, value_name = "SCHEME", env = "CONNTOP_KEYS", global = true)]
+    #[arg(long, value_enum, value_name = "SCHEME", env = "CONNTOP_KEYS")]
     pub keys: Option<Scheme>,
     /// Other keys, such as 'quit=X F10'; ? shows the keys, the manual their names
-    #[arg(long, value_name = "NAME=KEY...,...", value_delimiter = ',', env = "CONNTOP_BIND", global = true)]
+    #[arg(long, value_name = "NAME=KEY...,...", value_delimiter = ',', env = "CONNTOP_BIND")]
     pub bind: Vec<Rebinding>,
 }
 

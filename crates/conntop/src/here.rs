@@ -25,21 +25,21 @@ use crate::source::SourceKind;
 
 /// What is wanted of this machine.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub struct Wish {
     /// The network namespace; that of the caller when `None`.
-    pub(crate) netns: Option<String>,
+    pub netns: Option<String>,
     /// Whether the kernel is made to track meanwhile.
-    pub(crate) activate: bool,
+    pub activate: bool,
     /// What to read.
-    pub(crate) kind: SourceKind,
+    pub kind: SourceKind,
     /// Name of the node; the host name when `None`.
-    pub(crate) name: Option<String>,
+    pub name: Option<String>,
     /// Time between updates; the collector's own when `None`.
-    pub(crate) interval: Option<Duration>,
+    pub interval: Option<Duration>,
     /// Share of a core that reading may take; the collector's own when `None`.
-    pub(crate) cpu_budget: Option<CpuBudget>,
+    pub cpu_budget: Option<CpuBudget>,
     /// Whether no flow may be ended.
-    pub(crate) read_only: bool,
+    pub read_only: bool,
     /// What to ask for.
-    pub(crate) subscribe: Subscribe,
+    pub subscribe: Subscribe,
 }

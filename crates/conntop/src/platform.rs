@@ -13,14 +13,14 @@ use self::windows as system;
 
 pub use self::system::{DisableClicks, EnableClicks};
 pub(crate) use self::system::{
-    HOSTS, LISTENS_TO_ANSWERS, LOCALE, SERVICES, Signals, connect_unix, end_politely, flow_of, has_keyboard,
-    identity, lock, make_private_folder, mode_of, node_name, read_within, stdin, stdout, stop, suspend,
-    terminal_size, wait_for_hangup, with_mode,
+    HOSTS, LISTENS_TO_ANSWERS, LOCALE, SERVICES, Signals, TERMINAL, connect_unix, end_politely, flow_of,
+    has_keyboard, identity, lock, make_private_folder, mode_of, node_name, read_within, stdin, stdout, stop,
+    suspend, terminal_size, wait_for_hangup, with_mode,
 };
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Control {
+pub enum Control {
     /// To end.
     Quit,
     /// To stop until somebody says to go on.

@@ -17,7 +17,7 @@ use crate::enrich::names::cache::Outcome;
 use crate::enrich::names::resolve::{Oracle, Trouble};
 use crate::here::checkup;
 use crate::output::exit::{FAILURE, Failure, LOST, USAGE, write_failure};
-use crate::platform::{LOCALE, terminal_size};
+use crate::platform::{LOCALE, TERMINAL, terminal_size};
 use crate::tui::glyphs::Charset;
 
 /// An address that is nobody's (RFC 5737): who answers that it has no name has answered.
@@ -94,9 +94,14 @@ fn write(text: &str) -> Result<(), Failure> {
 }
 
 fn style() -> Style {
-    let plain = no_color() || env::var_os("TERM").is_none_or(|term| term == "dumb");
+    let plain = no_color() || term().is_none_or(|term| term == "dumb");
     let width = terminal_size().map(|(columns, _)| columns);
     Style { colours: width.is_some() && !plain, width }
+}
+
+/// What kind of terminal it is.
+fn term() -> Option<String> {
+    env::var("TERM").ok().or_else(|| TERMINAL.map(str::to_owned))
 }
 
 fn no_color() -> bool {
@@ -207,7 +212,7 @@ fn terminal() -> Terminal {
     let values = variables.each_ref().map(|(_, value)| value.as_deref().or(LOCALE));
     Terminal {
         size: terminal_size(),
-        term: env::var("TERM").ok(),
+        term: term(),
         no_color: no_color(),
         locale: said.map(|said| conntop_proto::text::sanitize(&said).into_owned()),
         unicode: Charset::of_locale(values) == Charset::Unicode,

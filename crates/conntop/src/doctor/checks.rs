@@ -77,7 +77,7 @@ pub(crate) struct Finding {
     grade: Grade,
     found: String,
     pub(crate) repair: Vec<String>,
-    fix: Option<Fix>,
+    pub(crate) fix: Option<Fix>,
 }
 
 impl Finding {
@@ -87,11 +87,6 @@ impl Finding {
 
     pub(crate) fn repair(mut self, command: impl Into<String>) -> Self {
         self.repair.push(command.into());
-        self
-    }
-
-    pub(crate) fn fix(mut self, fix: Fix) -> Self {
-        self.fix = Some(fix);
         self
     }
 }

@@ -72,7 +72,7 @@ pub struct Seen {
 
 impl Seen {
     /// The same in parts of at most so many sockets, to be taken in one after the other.
-    pub(crate) fn parts(mut self, most: usize) -> impl Iterator<Item = Self> {
+    pub fn parts(mut self, most: usize) -> impl Iterator<Item = Self> {
         let rest = self.sockets.split_off(most.min(self.sockets.len()));
         let hidden = self.hidden;
         // Who has left may still be named by what is told last.

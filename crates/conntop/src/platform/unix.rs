@@ -25,6 +25,8 @@ pub(crate) const HOSTS: &str = "/etc/hosts";
 pub(crate) const SERVICES: &str = "/etc/services";
 /// The locale where no variable names one.
 pub(crate) const LOCALE: Option<&str> = None;
+/// The kind of terminal where no variable names one.
+pub(crate) const TERMINAL: Option<&str> = None;
 /// Whether the terminal's answers to questions can be told from keys.
 pub(crate) const LISTENS_TO_ANSWERS: bool = true;
 

@@ -22,6 +22,8 @@ pub(crate) const HOSTS: &str = "C:\\Windows\\System32\\drivers\\etc\\hosts";
 pub(crate) const SERVICES: &str = "C:\\Windows\\System32\\drivers\\etc\\services";
 /// The console has all signs, and no variable says so.
 pub(crate) const LOCALE: Option<&str> = Some("UTF-8");
+/// Nor does one name the kind of terminal.
+pub(crate) const TERMINAL: Option<&str> = Some("console");
 /// The console gives keys, not bytes.
 pub(crate) const LISTENS_TO_ANSWERS: bool = false;
 

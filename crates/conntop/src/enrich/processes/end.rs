@@ -58,7 +58,7 @@ impl Key {
     }
 
     /// The sockets that may have been made from this one: those that listen, on this address or on any.
-    pub(crate) fn parents(self) -> impl Iterator<Item = Self> {
+    pub fn parents(self) -> impl Iterator<Item = Self> {
         let Self { space, proto, local: (address, port), .. } = self;
         let of = move |address| Self { space, proto, local: (address, port), remote: None };
         [address].into_iter().chain(Self::wildcards(address).iter().copied()).map(of)

@@ -88,6 +88,13 @@ pub const KERNEL: &[Row<Kernel>] = &[
     },
 ];
 
+impl Finding {
+    fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+}
+
 /// What this machine's report says.
 #[must_use]
 pub fn of_kernel(place: String, kernel: &Kernel) -> Report {

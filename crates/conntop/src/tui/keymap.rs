@@ -394,10 +394,13 @@ all lists and texts.
 
 Any row can have other keys, by its name, in the configuration file, as an option or in the environment:
 
-    [keys]                      # --bind 'quit=X F10,pause=P'   CONNTOP_BIND='quit=X F10,pause=P'
+    [keys]
     quit = [\"X\", \"F10\"]
     pause = \"P\"
-    uplink = []                 # no key
+    uplink = []  # no key
+
+    --bind 'quit=X F10,pause=P,uplink='
+    CONNTOP_BIND='quit=X F10,pause=P,uplink='
 
 A setting replaces all keys of its row. Keys are written as the tables below write them: `q`, `G`, `Ctrl-C`, \
 `Alt-x`, `F10`, `PgDn`, `Space`, `Comma`. conntop does not start, and says which they are, if two rows of one place \

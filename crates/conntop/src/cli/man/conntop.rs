@@ -105,7 +105,7 @@ takes `true` or `false`. Besides:
 | variable | meaning |
 |---|---|
 | `CONNTOP_TOKEN` | token of a conntopd with TLS; `--token-file` is safer, as others may see the environment |
-| `GEOIP_DB_PATHS` | folders with databases of places, parted by colons, after those of `--geoip-paths` |
+| `GEOIP_DB_PATHS` | databases of places or folders with some, parted by colons, before those of `--geoip-paths` |
 | `NO_COLOR` | no colours, whatever it says |
 | `TERM`, `COLORFGBG` | what the terminal can show, and whether it is light |
 | `LC_ALL`, `LC_CTYPE`, `LANG` | without UTF-8, ASCII is drawn |
@@ -118,14 +118,16 @@ const FILES: &str = "\
 | `~/.config/conntop/token` | the token for `--connect` by TLS, readable by its owner alone |
 | `~/.local/state/conntop/known_servers` | keys of servers seen before |
 | `~/.local/state/conntop/view.toml` | how flows were looked at, for the next start |
-| `~/.local/share/GeoIP`, `/usr/share/GeoIP`, `/var/lib/GeoIP` | databases of places |";
+| `~/.cache/conntop/` | what registries said to `conntop whois`, for a day |
+| `~/.local/share/GeoIP`, `/usr/local/share/GeoIP`, `/usr/share/GeoIP`, `/var/lib/GeoIP` | databases of places |";
 
-const EXAMPLES: &str = "    conntop                            # this machine
-    conntop ssh://root@router          # a router; nothing has to listen there
+const EXAMPLES: &str = "    conntop                    # this machine
+    conntop ssh://root@router  # a router; nothing has to listen there
     conntop list --sort rate --limit 20
     conntop list --format json
     conntop list --group local,service
     conntop watch --events new,ended --filter 'dport 22'
     conntop --filter 'dst in 10.0.0.0/8 and rate > 1Mbit'
-    conntop record evening.ndjson.zst  # and conntop replay
-    conntop doctor                     # what is missing here, and what mends it";
+    conntop record evening.ndjson.zst
+    conntop replay evening.ndjson.zst
+    conntop doctor             # what is missing here, and what mends it";

@@ -15,6 +15,7 @@ mod messages;
 mod page;
 mod recipes;
 mod shell;
+mod versions;
 
 use std::path::{Path, PathBuf};
 

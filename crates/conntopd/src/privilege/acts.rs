@@ -30,6 +30,14 @@ fn read(path: &str) -> io::Result<()> {
     std::fs::File::open(path)?.read_exact(&mut [0; 16])
 }
 
+/// Where /proc shows nobody else's processes (`ProtectProc=invisible`), there is nothing to open: that is a refusal.
+fn open_of_another_process() -> io::Result<()> {
+    match std::fs::File::open("/proc/1/environ").map(drop) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(io::ErrorKind::PermissionDenied.into()),
+        opened => opened,
+    }
+}
+
 /// What acts would make; where they are not refused it is removed again.
 const FILE: &str = "/tmp/conntop-self-test";
 const RENAMED: &str = "/tmp/conntop-self-test-2";
@@ -37,7 +45,7 @@ const RENAMED: &str = "/tmp/conntop-self-test-2";
 const ACTS: &[Act] = &[
     Act { name: "open /etc/shadow", attempt: || std::fs::File::open("/etc/shadow").map(drop) },
     Act { name: "open /proc/version", attempt: || std::fs::File::open("/proc/version").map(drop) },
-    Act { name: "open /proc/1/environ", attempt: || std::fs::File::open("/proc/1/environ").map(drop) },
+    Act { name: "open /proc/1/environ", attempt: open_of_another_process },
     Act {
         name: "write to a device",
         attempt: || Ok(rustix::fs::open("/dev/null", OFlags::WRONLY, Mode::empty()).map(drop)?),

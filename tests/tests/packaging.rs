@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use conntop_tests::programs::program;
+use conntop_tests::tools;
 use conntopd::args::{self, OPTIONS};
 
 /// Tenths of points of `systemd-analyze security`, from 0 to 100.
@@ -61,5 +63,73 @@ fn they_agree_on_user_group_and_socket() {
     assert!(socket.contains(&format!("\nSocketGroup={}\n", conntopd::auth::peer::GROUP)));
     for name in ["systemd/conntopd-unix.socket", "systemd/conntopd.socket"] {
         assert!(read(name).contains("\nService=conntopd.service\n"), "{name}");
+    }
+}
+
+/// What the Debian packages take along is in the sources, or is what `conntop` writes; and the other way round, what
+/// it writes for Debian's shells and man is in one of them.
+#[test]
+fn the_packages_have_all_pages_and_completions() {
+    let made = tempfile::tempdir().unwrap();
+    let conntop = program("conntop").unwrap();
+    for (command, folder) in [("man", "man"), ("completions", "completions")] {
+        let out = made.path().join("share").join(folder);
+        tools::run(Command::new(&conntop).arg(command).arg("--out").arg(out)).unwrap();
+    }
+    let lists = ["conntop.install", "conntop.manpages", "conntopd.install", "conntopd.manpages"];
+    let lists = lists.map(|name| read(&format!("debian/{name}"))).join("\n");
+    let taken: Vec<&str> = lists.lines().filter_map(|line| line.split(' ').next()).collect();
+    for path in taken.iter().filter(|path| !path.is_empty() && !path.starts_with("bin/")) {
+        let folder = path.strip_suffix("/*").unwrap_or(path);
+        let (here, written) = (packaging(folder), made.path().join(folder));
+        assert!(here.exists() || written.exists(), "{path} is neither in packaging nor written");
+    }
+    for folder in ["man", "completions/bash", "completions/zsh", "completions/fish"] {
+        let folder = format!("share/{folder}");
+        for entry in fs::read_dir(made.path().join(&folder)).unwrap() {
+            let path = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
+            assert!(taken.contains(&path.as_str()), "no package takes {path}");
+        }
+    }
+}
+
+/// What `--init-tls` makes is what a purge removes and what the service's user is given.
+#[test]
+fn a_purge_removes_all_secrets() {
+    let made = tempfile::tempdir().unwrap();
+    tools::run(Command::new(program("conntopd").unwrap()).arg("--init-tls").arg(made.path())).unwrap();
+    let (postrm, readme) = (read("debian/conntopd.postrm"), read("debian/conntopd.README.Debian"));
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(made.path()).unwrap() {
+        names.push(entry.unwrap().file_name().into_string().unwrap());
+    }
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        assert!(postrm.split_whitespace().any(|word| word == format!("/etc/conntop/{name}")), "{name}");
+        assert!(readme.contains(&format!("/etc/conntop/{name}")), "{name}");
+    }
+}
+
+/// Each unit is handled by name, as an upgrade treats sockets in another way than the service.
+#[test]
+fn the_rules_handle_each_unit() {
+    let rules = read("debian/rules");
+    for entry in fs::read_dir(packaging("systemd")).unwrap() {
+        let unit = entry.unwrap().file_name().into_string().unwrap();
+        let handled =
+            rules.lines().filter(|line| line.contains("\tdh_installsystemd") && line.ends_with(&unit));
+        assert_eq!(handled.count(), 1, "{unit}");
+    }
+}
+
+#[test]
+fn the_scripts_are_well_formed() {
+    for name in ["build", "check", "check-inside", "notices", "conntopd.postrm"] {
+        let script = packaging("debian").join(name);
+        tools::run(Command::new("bash").arg("-n").arg(&script)).unwrap();
+        match Command::new("shellcheck").arg(&script).output() {
+            Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+            Err(error) => eprintln!("skipped: shellcheck: {error} (apt install shellcheck)"),
+        }
     }
 }

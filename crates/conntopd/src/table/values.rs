@@ -214,12 +214,36 @@ pub(super) fn assured(status: u32) -> usize {
     usize::from(Status(status).contains(Status::ASSURED))
 }
 
-/// Label bits as a number: bit n of the kernel's bitmap is bit n. The kernel's words are in the
-/// machine's order, each of 4 or 8 bytes; on little-endian machines both read the same.
+/// Label bits as a number: bit n of the kernel's bitmap is bit n. The bitmap is of words in the machine's
+/// order, taken to be as long as the program's own: only on little-endian machines does their length not matter.
 fn label_bits(bytes: &[u8]) -> u128 {
-    let mut all = [0; 16];
-    for (to, from) in all.iter_mut().zip(bytes) {
-        *to = *from;
+    let words = bytes.chunks(size_of::<usize>()).take(size_of::<u128>() / size_of::<usize>());
+    words.zip((0..).step_by(usize::BITS as usize)).fold(0, |all, (bytes, at)| {
+        let mut word = [0; size_of::<usize>()];
+        for (to, from) in word.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        all | u128::try_from(usize::from_ne_bytes(word)).unwrap_or_default() << at
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the kernel's `__set_bit` makes it, in whatever order this machine has its bytes.
+    fn bitmap(bit: usize) -> Vec<u8> {
+        let mut words = vec![0_usize; 128 / usize::BITS as usize];
+        words[bit / usize::BITS as usize] = 1 << (bit % usize::BITS as usize);
+        words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
-    u128::from_ne_bytes(all)
+
+    #[test]
+    fn label_n_is_bit_n() {
+        for bit in [0, 5, 8, 31, 32, 63, 64, 100, 127] {
+            assert_eq!(label_bits(&bitmap(bit)), 1 << bit, "label {bit}");
+        }
+        assert_eq!(label_bits(&bitmap(5)[..8]), 1 << 5, "a short bitmap");
+        assert_eq!(label_bits(&[]), 0);
+    }
 }

@@ -4,7 +4,7 @@
 //! the newest wish replaces the older ones. So whatever a client does costs bounded memory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -104,7 +104,8 @@ pub(crate) struct Opened {
 pub struct CollectorHandle {
     pub(super) calls: mpsc::UnboundedSender<Call>,
     pub(super) hello: watch::Receiver<ServerHello>,
-    pub(super) ids: Arc<AtomicU64>,
+    /// As wide as every machine can count: MIPS has no atomic of 64 bits.
+    pub(super) ids: Arc<AtomicUsize>,
     pub(super) confined: Report,
 }
 
@@ -164,7 +165,7 @@ impl CollectorHandle {
     pub fn subscribe(&self, config: SubscriberConfig) -> Result<Subscriber, FilterError> {
         let mut wish = Wish::default();
         wish.set(&config.subscribe)?;
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let id = self.ids.fetch_add(1, Ordering::Relaxed) as u64;
         let (wish, seen) = watch::channel(wish);
         let (frames, next) = mpsc::channel(1);
         let changed = Arc::new(AtomicBool::new(false));

@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+pub mod clock;
 pub mod ct;
 pub mod diag;
 mod error;

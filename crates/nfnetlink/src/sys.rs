@@ -5,6 +5,7 @@
 
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -118,6 +119,16 @@ pub(crate) fn enable_netlink_option(fd: BorrowedFd<'_>, option: libc::c_int) -> 
         )
     };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// What a clock says, 0 if there is no such clock.
+pub(crate) fn clock(id: libc::clockid_t) -> Duration {
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: `time` has room for one, and lives during the call.
+    unsafe { libc::clock_gettime(id, time.as_mut_ptr()) };
+    // SAFETY: it was zeroed, so it is initialized whatever was written; it has integers only.
+    let time = unsafe { time.assume_init() };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Any system call, for [`crate::forbidden`] and its constants only: null pointers and numbers, with

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use conntop_proto::flow::BootMillis;
 use conntop_proto::message::Clock;
-use rustix::time::{ClockId, clock_gettime};
+use nfnetlink::clock;
 
 /// CLOCK_BOOTTIME now.
 #[must_use]
 pub fn now() -> BootMillis {
-    BootMillis(millis(read(ClockId::Boottime)))
+    BootMillis(millis(clock::boot()))
 }
 
 /// Both clocks at one moment.
@@ -23,13 +23,7 @@ pub fn both() -> Clock {
 /// CPU time that the calling thread has used.
 #[must_use]
 pub fn thread_cpu() -> Duration {
-    read(ClockId::ThreadCPUTime)
-}
-
-fn read(id: ClockId) -> Duration {
-    let time = clock_gettime(id);
-    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
+    clock::thread_cpu()
 }
 
 fn millis(duration: Duration) -> u64 {

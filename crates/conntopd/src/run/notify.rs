@@ -49,8 +49,7 @@ impl Notify {
 
     /// Followed by [`Notify::ready`].
     pub(super) fn reloading(&self) {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let usec = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+        let usec = nfnetlink::clock::monotonic().as_micros();
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={usec}"));
     }
 

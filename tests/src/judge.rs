@@ -362,11 +362,12 @@ fn compare_expiry(
         (Some(from), Some(shown), Some(to)) => {
             let ends =
                 [at(from, read_first.0), at(from, read_first.1), at(to, read_last.0), at(to, read_last.1)];
-            let low = ends.iter().min().copied().unwrap_or(0).saturating_sub(TIMEOUT_SLACK_MS);
-            let high = ends.iter().max().copied().unwrap_or(0) + TIMEOUT_SLACK_MS;
+            let high = ends.iter().max().copied().unwrap_or(0);
             // A flow that moved between the readings may have had a shorter time on the way: the kernel gives a
-            // connection 300 s while something is not acknowledged, and days again after that.
-            shown.0 <= high && (low <= shown.1 || has_moved(first, last))
+            // connection 300 s while something is not acknowledged, and days again after that. But none has run out.
+            let low = if has_moved(first, last) { Some(read_first.0) } else { ends.iter().min().copied() };
+            let low = low.unwrap_or(0).saturating_sub(TIMEOUT_SLACK_MS);
+            shown.0 <= high + TIMEOUT_SLACK_MS && low <= shown.1
         }
         _ => false,
     };
